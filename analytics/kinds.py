@@ -1,0 +1,77 @@
+"""The table of finding kinds: what each one is called, how urgent it is, and whether it is about the box or a person.
+
+Priority follows the matrix of harm and speed in IEC 60601-1-8 (high, medium, low); life kinds latch until a
+person resolves them. Texts are for people; `kind` is for machines.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Priority(IntEnum):
+    """1 is the most urgent."""
+
+    HIGH = 1
+    MEDIUM = 2
+    LOW = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One row.
+
+    technical: about a device or the box, not a person. latching: stays until a person resolves it, even when the
+    cause has gone. cancel_window_s: how long a *suspected* finding waits for "I am fine" before it is raised.
+    """
+
+    name: str
+    priority: Priority
+    latching: bool
+    technical: bool
+    cancel_window_s: float
+    zh: str
+    en: str
+
+
+def _life(name: str, zh: str, en: str, cancel_window_s: float = 0.0) -> Kind:
+    return Kind(name, Priority.HIGH, True, False, cancel_window_s, zh, en)
+
+
+def _vital(name: str, zh: str, en: str, priority: Priority = Priority.MEDIUM) -> Kind:
+    return Kind(name, priority, False, False, 0.0, zh, en)
+
+
+def _technical(name: str, zh: str, en: str, priority: Priority = Priority.LOW) -> Kind:
+    return Kind(name, priority, False, True, 0.0, zh, en)
+
+
+KINDS: Mapping[str, Kind] = {
+    row.name: row
+    for row in (
+        _life("fall", "跌倒", "Fall", cancel_window_s=20.0),
+        _life("help_call", "呼救", "Help call"),
+        _life("smoke", "烟雾报警", "Smoke alarm"),
+        _life("gas", "燃气报警", "Gas alarm"),
+        _life("carbon_monoxide", "一氧化碳报警", "Carbon monoxide alarm"),
+        Kind("water_leak", Priority.MEDIUM, True, False, 0.0, "漏水", "Water leak"),
+        _vital("heart_rate_low", "心率过低", "Heart rate low", Priority.HIGH),
+        _vital("heart_rate_high", "心率过高", "Heart rate high"),
+        _vital("spo2_low", "血氧过低", "Oxygen saturation low", Priority.HIGH),
+        _vital("respiratory_rate_low", "呼吸过慢", "Respiratory rate low", Priority.HIGH),
+        _vital("respiratory_rate_high", "呼吸过快", "Respiratory rate high"),
+        _vital("temperature_high", "体温过高", "Temperature high"),
+        _vital("temperature_low", "体温过低", "Temperature low"),
+        _technical("signal_lost", "信号丢失", "Signal lost", Priority.MEDIUM),
+        _technical("not_worn", "未佩戴", "Not worn"),
+        _technical("battery_low", "电量低", "Battery low"),
+        _technical("device_fault", "设备故障", "Device fault", Priority.MEDIUM),
+        _technical("path_down", "设备网络中断", "Device network down", Priority.MEDIUM),
+        _technical("delivery_failed", "报警无法送达", "Alert cannot be delivered", Priority.HIGH),
+    )
+}

@@ -1,0 +1,137 @@
+"""The base of every driver: a codec turns bytes into observations and does no I/O.
+
+    StreamCodec   feed(bytes)           for serial lines and TCP connections, one codec for each connection
+    MessageCodec  feed(topic, payload)  for MQTT, one codec for all devices of a family on one broker
+    Driver        what a family registers under the entry point group `yinling.drivers`
+
+Whatever arrives, `feed` raises nothing: what cannot be understood becomes a `Rejection` that keeps the raw bytes,
+and is counted by its reason.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from device_drivers.observations import Observation
+
+KEPT_REJECTIONS = 64
+KEPT_NOTES = 256
+KEPT_RAW_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Input that was not understood: why, with the facts, and its raw bytes (at most 512)."""
+
+    reason: str
+    raw: bytes
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Understood, but no observation: a query, an acknowledgement, a setting, the device's identity, a heartbeat.
+
+    kind: "query", "ack", "setting", "identity", "heartbeat" or "unknown" (a valid frame of unknown meaning).
+    """
+
+    kind: str
+    fields: Mapping[str, Any]
+    device_id: str
+
+
+@dataclass(slots=True)
+class CodecHealth:
+    """Counters of one codec. `rejected` counts by reason; `skipped_bytes` were passed over while resynchronising."""
+
+    frames: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    skipped_bytes: int = 0
+    last_frame_ns: int | None = None
+
+
+class Codec(ABC):
+    """What both kinds of codec share: health, and the latest notes and rejections, bounded."""
+
+    family: ClassVar[str]
+
+    def __init__(self) -> None:
+        self.health = CodecHealth()
+        self.notes: deque[Note] = deque(maxlen=KEPT_NOTES)
+        self.rejections: deque[Rejection] = deque(maxlen=KEPT_REJECTIONS)
+
+    def reject(self, reason: str, raw: bytes, **detail: Any) -> None:
+        """Count a rejection and keep its raw bytes for diagnosis."""
+        self.health.rejected[reason] += 1
+        self.rejections.append(Rejection(reason, bytes(raw[:KEPT_RAW_BYTES]), detail))
+
+    def note(self, kind: str, device_id: str, **fields: Any) -> None:
+        """Keep a fact that is understood but is no observation."""
+        self.notes.append(Note(kind, fields, device_id))
+
+
+class StreamCodec(Codec):
+    """Codec of one byte stream, that is of one device.
+
+    The result must not depend on how the stream was cut into chunks.
+    """
+
+    def __init__(self, device_id: str) -> None:
+        super().__init__()
+        self.device_id = device_id
+
+    @abstractmethod
+    def feed(self, data: bytes, received_ns: int) -> list[Observation]:
+        """Observations completed by these bytes, in order."""
+
+    def on_open(self) -> bytes:
+        """What to send when the line opens (state queries); nothing by default."""
+        return b""
+
+    def poll(self, now_ns: int) -> bytes:  # noqa: ARG002 - part of the contract
+        """What to send now (called about once a second); nothing by default."""
+        return b""
+
+
+class MessageCodec(Codec):
+    """Codec of one family's messages on one broker; tells its devices apart by topic."""
+
+    @abstractmethod
+    def subscriptions(self) -> list[str]:
+        """Topic filters this family listens to."""
+
+    @abstractmethod
+    def feed(self, topic: str, payload: bytes, received_ns: int, *, retained: bool = False) -> list[Observation]:
+        """Observations in one message, in order."""
+
+    def on_open(self) -> list[tuple[str, bytes]]:
+        """Messages (topic, payload) to publish after each connect; none by default."""
+        return []
+
+    def poll(self, now_ns: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - part of the contract
+        """Messages (topic, payload) to publish now (called about once a second); none by default."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A family of devices: how to make its codecs, and what they can give.
+
+    stream(device_id, options) and message(options) make codecs; at least one is present. `options` are the
+    family's own settings from the configuration, as text keys and plain values.
+    """
+
+    family: str
+    title_zh: str
+    title_en: str
+    signals: tuple[str, ...]
+    stream: Callable[[str, Mapping[str, Any]], StreamCodec] | None = None
+    message: Callable[[Mapping[str, Any]], MessageCodec] | None = None
+    baud: int = 115_200
+    aliases: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Turns findings into alerts that people answer, and keeps the record. Knows nothing of wire formats."""
