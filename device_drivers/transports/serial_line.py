@@ -1,0 +1,140 @@
+"""A serial line: a real port, a pty or a `socket://host:port` server, read by a thread and reopened for ever."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import serial
+
+from device_drivers.transports.handover import Handover
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+READ_TIMEOUT_S = 0.2
+WRITE_TIMEOUT_S = 1.0
+MAX_READ = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SerialOptions:
+    """url: device path or pyserial URL. baud: bits per second. reopen_*: back-off in seconds, doubled each time."""
+
+    url: str
+    baud: int = 115_200
+    reopen_min_s: float = 0.5
+    reopen_max_s: float = 30.0
+    capacity: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes as they came, and when. `opened` marks the first (empty) chunk after the line was opened."""
+
+    data: bytes
+    received_ns: int
+    opened: bool = False
+
+
+@dataclass(slots=True)
+class SerialHealth:
+    """Counters of one line; `connected` is the state now, `last_error` the latest reason for losing it."""
+
+    connected: bool = False
+    opens: int = 0
+    failures: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    dropped: int = 0
+    last_byte_ns: int | None = None
+    last_error: str | None = None
+
+
+class SerialLine:
+    """Reads a line in a thread. `take()` gives chunks, `write()` sends; a lost port is reopened with back-off."""
+
+    def __init__(
+        self, options: SerialOptions, loop: asyncio.AbstractEventLoop, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self.options = options
+        self.health = SerialHealth()
+        self._clock = clock
+        self._inbox: Handover[Chunk] = Handover(loop, options.capacity)
+        self._stopping = threading.Event()
+        self._port: serial.SerialBase | None = None
+        self._thread = threading.Thread(target=self._run, name=f"serial {options.url}", daemon=True)
+
+    def start(self) -> None:
+        """Start reading; the port need not exist yet."""
+        self._thread.start()
+
+    async def take(self) -> list[Chunk]:
+        """Wait for chunks; an empty list means that the line was stopped."""
+        return await self._inbox.take()
+
+    def write(self, data: bytes) -> bool:
+        """Send now; False when the line is down or the far side does not take the bytes (counted)."""
+        port = self._port
+        if port is None or not data:
+            return False
+        try:
+            port.write(data)
+        except (OSError, serial.SerialException) as error:
+            self._failed(error)
+            return False
+        self.health.bytes_out += len(data)
+        return True
+
+    def stop(self) -> None:
+        """Close the port and end the thread."""
+        self._stopping.set()
+        self._inbox.close()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        delay = self.options.reopen_min_s
+        while not self._stopping.is_set():
+            before = self.health.bytes_in
+            try:
+                self._read_until_lost()
+            except (OSError, serial.SerialException, ValueError) as error:
+                self._failed(error)
+            if self.health.bytes_in > before:
+                delay = self.options.reopen_min_s
+            if self._stopping.wait(delay):
+                return
+            delay = min(delay * 2, self.options.reopen_max_s)
+
+    def _read_until_lost(self) -> None:
+        url, baud = self.options.url, self.options.baud
+        with serial.serial_for_url(url, baudrate=baud, timeout=READ_TIMEOUT_S, write_timeout=WRITE_TIMEOUT_S) as port:
+            self._port = port
+            self.health.connected, self.health.opens = True, self.health.opens + 1
+            self._inbox.put(Chunk(b"", self._clock(), opened=True), wait_s=1.0)
+            try:
+                while not self._stopping.is_set():
+                    self._read_once(port)
+            finally:
+                self._port, self.health.connected = None, False
+
+    def _read_once(self, port: serial.SerialBase) -> None:
+        data = bytes(port.read(1))
+        if not data:
+            return
+        waiting = min(int(getattr(port, "in_waiting", 0)), MAX_READ)
+        if waiting:
+            data += port.read(waiting)
+        now = self._clock()
+        self.health.bytes_in += len(data)
+        self.health.last_byte_ns = now
+        if not self._inbox.put(Chunk(data, now), wait_s=1.0):
+            self.health.dropped += 1
+
+    def _failed(self, error: Exception) -> None:
+        self.health.failures += 1
+        self.health.last_error = f"{type(error).__name__}: {error}"

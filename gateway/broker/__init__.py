@@ -1,0 +1,1 @@
+"""The embedded MQTT broker: nats-server as a supervised child."""

@@ -1,0 +1,181 @@
+"""The gateway's settings: one TOML file, checked at start; secrets only by file or environment, never in the text."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+Language = Literal["zh-CN", "en"]
+
+
+class ConfigError(ValueError):
+    """The settings are wrong; the text names the file, the setting and what to write instead."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Secret(_Settings):
+    """Where a secret is kept: `{file = "assist.secret"}` or `{env = "YINLING_ASSIST_SECRET"}`."""
+
+    file: Path | None = None
+    env: str | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Secret:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("write exactly one of file and env")
+        return self
+
+    def load(self, base: Path) -> SecretStr:
+        """The secret's text. base: folder of the configuration file. Raises ConfigError."""
+        if self.env is not None:
+            value = os.environ.get(self.env, "")
+            if not value:
+                raise ConfigError(f"environment variable {self.env} is not set")
+            return SecretStr(value)
+        path = base / (self.file or "")
+        try:
+            return SecretStr(path.read_text(encoding="utf-8").strip())
+        except OSError as error:
+            raise ConfigError(f"cannot read the secret file {path}: {error.strerror}") from error
+
+
+class SiteSettings(_Settings):
+    """Which site this box serves, and the language of its texts."""
+
+    name: str = "Yinling"
+    language: Language = "zh-CN"
+
+
+class ApiSettings(_Settings):
+    """Where the API and the console listen. Loopback unless changed on purpose."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(8080, ge=0, le=65535)
+    public_url: str | None = None
+    """How the 助急 service reaches this box for call-backs; the listening address where absent."""
+
+
+class TlsSettings(_Settings):
+    """PEM files. For an external broker: its authority and our certificate; for the embedded one: its own pair."""
+
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class MqttSettings(_Settings):
+    """The MQTT broker: the embedded one, or an external one by host, port and credentials."""
+
+    embedded: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(1883, ge=1, le=65535)
+    username: str | None = None
+    password: Secret | None = None
+    tls: TlsSettings | None = None
+    client_id: str = "yinling-gateway"
+    families: tuple[str, ...] = ("yinling_wearable", "zigbee2mqtt")
+    hold_s: float | None = Field(None, ge=0, le=10)
+    """Seconds to hold QoS-1 acknowledgements until consequences are durable; 6 with the embedded broker, else 0.
+
+    An external broker must allow as many messages in flight as arrive in that time."""
+
+    @property
+    def hold_time_s(self) -> float:
+        """The hold time in force."""
+        if self.hold_s is not None:
+            return self.hold_s
+        return 6.0 if self.embedded else 0.0
+
+
+class SerialSettings(_Settings):
+    """One device on a serial line. url: device path or pyserial URL (`socket://host:port`)."""
+
+    url: str
+    family: str
+    device_id: str
+    baud: int | None = Field(None, ge=300, le=4_000_000)
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class AssistSettings(_Settings):
+    """The 助急 service: where signed alerts go, and the secret that its call-backs are signed with."""
+
+    url: str
+    secrets: tuple[Secret, ...] = Field(min_length=1)
+    """Signing secrets (`whsec_...`), the newest first; several while a key is being changed."""
+    callback_secret: Secret
+    allow_private: bool = False
+    """Allow an address inside the local network (a centre's own server)."""
+
+
+class InfluxSettings(_Settings):
+    """Forwarding to InfluxDB 2 or a server that speaks its write API."""
+
+    url: str
+    token: Secret
+    org: str = "yinling"
+    bucket: str = "yinling"
+
+
+class StoreSettings(_Settings):
+    """How long history is kept, in days."""
+
+    readings_days: int = Field(90, ge=1)
+    hourly_days: int = Field(730, ge=1)
+    events_days: int = Field(1095, ge=1)
+
+
+class AlertSettings(_Settings):
+    """cancel_window_s: how long a suspected fall waits for "I am fine" before it is raised."""
+
+    cancel_window_s: float = Field(20.0, ge=0, le=120)
+
+
+class Settings(_Settings):
+    """The whole file."""
+
+    site: SiteSettings = SiteSettings()
+    data_directory: Path = Path("var")
+    api: ApiSettings = ApiSettings()  # type: ignore[call-arg]
+    mqtt: MqttSettings = MqttSettings()  # type: ignore[call-arg]
+    serial: tuple[SerialSettings, ...] = ()
+    drivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Options of MQTT families by family name."""
+    assist: AssistSettings | None = None
+    influx: InfluxSettings | None = None
+    store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
+    alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
+    base: Path = Field(Path(), exclude=True)
+    """Folder that relative paths start from: that of the file."""
+
+    @property
+    def data(self) -> Path:
+        """The data folder, absolute."""
+        return (self.base / self.data_directory).resolve()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check the file. Raises ConfigError naming every wrong setting."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}; `yinling init` writes a first one") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error
+    return settings_from(tree, path.resolve().parent, str(path))
+
+
+def settings_from(tree: dict[str, Any], base: Path, source: str = "settings") -> Settings:
+    """Check settings that are already a tree. Raises ConfigError naming every wrong setting."""
+    try:
+        return Settings.model_validate({**tree, "base": base})
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{source}: {wrong}") from error
