@@ -189,15 +189,14 @@ def _is_alive(process: psutil.Process) -> bool:
 
 
 async def _end(process: psutil.Process) -> None:
-    with contextlib.suppress(psutil.Error):
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.terminate()
-    try:
-        await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
-    except psutil.TimeoutExpired:
-        with contextlib.suppress(psutil.Error):
+        try:
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
+        except psutil.TimeoutExpired:
             process.kill()
-    except psutil.Error:
-        return
+    if isinstance(process, psutil.Popen):
+        process.poll()
 
 
 def _last_log_line(directory: Path) -> str:
