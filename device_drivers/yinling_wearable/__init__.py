@@ -1,0 +1,63 @@
+"""Driver for wearables that speak our own open wire protocol (docs/wire-protocol.md), over MQTT and serial."""
+
+from __future__ import annotations
+
+from device_drivers.codec import Driver
+from device_drivers.yinling_wearable.codec import (
+    FAMILY,
+    WearableMessageCodec,
+    WearableStreamCodec,
+    encode_serial,
+    online_topic,
+    up_topic,
+)
+from device_drivers.yinling_wearable.frame import (
+    MAX_FRAME,
+    Block,
+    FrameError,
+    Measured,
+    Press,
+    WearableFrame,
+    decode_frame,
+    encode_frame,
+)
+
+DRIVER = Driver(
+    family=FAMILY,
+    title_zh="银龄可穿戴设备（开放协议）",
+    title_en="Yinling wearable (open protocol)",
+    signals=(
+        "accel",
+        "gyro",
+        "heart_rate",
+        "spo2",
+        "skin_temperature",
+        "respiratory_rate",
+        "battery",
+        "battery_voltage",
+        "worn",
+        "charging",
+        "device_fault",
+        "help_button",
+        "online",
+    ),
+    stream=lambda device_id, _options: WearableStreamCodec(device_id),
+    message=lambda _options: WearableMessageCodec(),
+)
+
+__all__ = [
+    "DRIVER",
+    "MAX_FRAME",
+    "Block",
+    "FrameError",
+    "Measured",
+    "Press",
+    "WearableFrame",
+    "WearableMessageCodec",
+    "WearableStreamCodec",
+    "decode_frame",
+    "encode_frame",
+    "encode_serial",
+    "online_topic",
+    "up_topic",
+]
