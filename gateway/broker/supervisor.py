@@ -181,10 +181,10 @@ def _running_broker(directory: Path) -> psutil.Process | None:
 
 
 def _is_alive(process: psutil.Process) -> bool:
+    if isinstance(process, psutil.Popen):
+        return process.poll() is None
     with contextlib.suppress(psutil.Error):
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return process.is_running()
-        process.wait(timeout=0)
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     return False
 
 
