@@ -38,7 +38,8 @@ class Rejection:
 class Note:
     """Understood, but no observation: a query, an acknowledgement, a setting, the device's identity, a heartbeat.
 
-    kind: "query", "ack", "setting", "identity", "heartbeat" or "unknown" (a valid frame of unknown meaning).
+    kind: "query", "ack", "setting", "identity", "heartbeat", "report" (a fact that is no signal), "log" or "unknown"
+    (a valid frame of unknown meaning).
     """
 
     kind: str
