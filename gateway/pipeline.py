@@ -1,0 +1,245 @@
+"""The heart of the gateway: observations in, analytics over everybody at once, alerts and history out.
+
+One loop. Each turn takes all observations that came, steps the engine, commits the alerts that follow, hands
+readings to the history, and only then lets the broker forget the messages (held acknowledgements). A fault of one
+detector must not silence the others, and a fault of the history must not hold up an alert.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from analytics.findings import Finding, Phase
+from device_drivers.observations import DeviceEvent, Reading, Samples
+from gateway.live import FUTURE_TOLERANCE_NS, LiveState
+from gateway.sources import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from analytics.engine import Engine
+
+    from device_drivers.observations import Observation
+    from gateway.store.base import SeriesStore
+
+log = structlog.get_logger(__name__)
+
+STEP_S = 0.1
+EXTENSION_S = 1.0
+MAX_EXTENSIONS = 6
+STORE_PATIENCE_S = 6.0
+LATENCY_KEPT = 65_536
+LIFE_SIGNALS = frozenset(
+    {"help_button", "fall", "fall_warning", "static_stay", "smoke", "gas", "carbon_monoxide", "water_leak"}
+)
+MAX_UNKNOWN = 1_000
+"""Unknown devices that may raise life alarms; bounds what a flood of invented names can cost."""
+
+
+@dataclass(slots=True)
+class PipelineHealth:
+    """Counters. latency_s: for the latest observations, the time from arrival until their findings were committed."""
+
+    observations: int = 0
+    steps: int = 0
+    findings: int = 0
+    engine_faults: int = 0
+    unknown_devices: int = 0
+    step_seconds: float = 0.0
+    ingest_seconds: float = 0.0
+    commit_seconds: float = 0.0
+    latency_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCY_KEPT))
+
+
+class Pipeline:
+    """Runs the loop. `offer` is called by the sources, `assign` when the registry changes."""
+
+    def __init__(
+        self,
+        make_engine: Callable[[], Engine],
+        take_findings: Callable[[Sequence[Finding], int], Awaitable[None]],
+        store: SeriesStore,
+        live: LiveState,
+        clock: Callable[[], int],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.health = PipelineHealth()
+        self.engine = make_engine()
+        self._make_engine = make_engine
+        self._take_findings = take_findings
+        self._store = store
+        self._live = live
+        self._clock = clock
+        self._monotonic = monotonic
+        self._assigned: dict[str, str | None] = {}
+        self._unknown: set[str] = set()
+        self._arrived: list[Observation] = []
+        self._arrived_held: list[Held] = []
+        self._held: deque[tuple[Held, int]] = deque()
+        self._appended = 0
+        self._wake = asyncio.Event()
+        self._running = True
+
+    def offer(self, observations: list[Observation], held: Held | None) -> None:
+        """Take what a source decoded; the next turn of the loop handles it, at once when it concerns a life."""
+        self._arrived += observations
+        if held is not None:
+            self._arrived_held.append(held)
+        for one in observations:
+            if one.__class__ is DeviceEvent and one.signal in LIFE_SIGNALS:
+                self._wake.set()
+                return
+
+    def assign(self, assignments: Mapping[str, str | None]) -> None:
+        """Make the watched devices exactly these: device -> resident (None: a room's device)."""
+        for device_id in self._assigned.keys() - assignments.keys():
+            self.engine.detach(device_id)
+        for device_id, resident_id in assignments.items():
+            if device_id not in self._assigned or self._assigned[device_id] != resident_id:
+                self.engine.attach(device_id, resident_id)
+        self._assigned = dict(assignments)
+        self._unknown -= self._assigned.keys()
+
+    def close_episodes(self, episodes: Sequence[str]) -> None:
+        """These alerts have ended: what happens from now on is new."""
+        for episode in episodes:
+            self.engine.close(episode)
+
+    async def run(self) -> None:
+        """Turn until `stop`; the last turn handles what had arrived."""
+        while self._running:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(STEP_S):
+                    await self._wake.wait()
+            self._wake.clear()
+            await self.turn()
+
+    async def turn(self) -> None:
+        """One turn of the loop: everything that has arrived, to its end."""
+        observations, self._arrived = self._arrived, []
+        held, self._arrived_held = self._arrived_held, []
+        now = self._clock()
+        observations = [one if one.at_ns - now < FUTURE_TOLERANCE_NS else _not_ahead(one) for one in observations]
+        findings = self._conclude(observations, now)
+        if findings:
+            started = self._monotonic()
+            await self._take_findings(findings, now)
+            self.health.commit_seconds += self._monotonic() - started
+        self._record(observations)
+        self._release(held)
+
+    async def stop(self) -> None:
+        """End the loop after one more turn."""
+        self._running = False
+        self._wake.set()
+
+    @property
+    def held_messages(self) -> int:
+        """Messages whose acknowledgement is being held."""
+        return sum(len(held.messages) for held, _ in self._held)
+
+    def _conclude(self, observations: list[Observation], now_ns: int) -> list[Finding]:
+        self._watch_unknown(observations)
+        started = self._monotonic()
+        try:
+            self.engine.ingest(observations)
+            ingested = self._monotonic()
+            findings = self.engine.step(now_ns)
+        except Exception as error:  # noqa: BLE001 - a fault in one detector must not silence all alarms
+            findings = self._after_fault(error, observations, now_ns)
+            ingested = self._monotonic()
+        self.health.ingest_seconds += ingested - started
+        self.health.step_seconds += self._monotonic() - ingested
+        self.health.steps += 1
+        self.health.findings += len(findings)
+        return findings
+
+    def _after_fault(self, error: Exception, observations: list[Observation], now_ns: int) -> list[Finding]:
+        """Start a fresh engine, give it the events again, and say that there was a fault."""
+        self.health.engine_faults += 1
+        log.error("engine.fault", error=repr(error), exc_info=error)
+        self.engine = self._make_engine()
+        for device_id, resident_id in {**dict.fromkeys(self._unknown), **self._assigned}.items():
+            self.engine.attach(device_id, resident_id)
+        self.engine.ingest([one for one in observations if isinstance(one, DeviceEvent)])
+        fault = Finding(
+            episode=f"device_fault:engine:{now_ns}",
+            kind="device_fault",
+            resident_id=None,
+            at_ns=now_ns,
+            phase=Phase.CONFIRMED,
+            confidence=1.0,
+            devices=("engine",),
+            evidence={"rule": "engine restarted after an internal fault", "error": repr(error)[:200]},
+        )
+        return [fault, *self.engine.step(now_ns)]
+
+    def _watch_unknown(self, observations: list[Observation]) -> None:
+        """A life event of a device that nobody registered is still an alarm."""
+        for one in observations:
+            if one.__class__ is not DeviceEvent or one.signal not in LIFE_SIGNALS:
+                continue
+            known = one.device_id in self._assigned or one.device_id in self._unknown
+            if known or one.stored or one.value is not True or len(self._unknown) >= MAX_UNKNOWN:
+                continue
+            self._unknown.add(one.device_id)
+            self.health.unknown_devices += 1
+            self.engine.attach(one.device_id, None)
+
+    def _record(self, observations: list[Observation]) -> None:
+        self._live.update(observations)
+        assigned = self._assigned
+        known = [one for one in observations if one.device_id in assigned or one.device_id in self._unknown]
+        readings = [one for one in known if isinstance(one, Reading)]
+        events = [one for one in known if isinstance(one, DeviceEvent)]
+        if readings or events:
+            self._appended = self._store.append(readings, events, self._assigned)
+        self._measure(observations)
+
+    def _measure(self, observations: list[Observation]) -> None:
+        now = self._clock()
+        self.health.observations += len(observations)
+        self.health.latency_s.extend(
+            (now - one.received_ns) / 1e9 for one in observations if one.__class__ is not Reading
+        )
+
+    def _release(self, arrived: list[Held]) -> None:
+        """Acknowledge what has been held long enough, is on disk, and of which nothing is undecided."""
+        self._held.extend((held, self._appended) for held in arrived)
+        now = self._monotonic()
+        while self._held and self._held[0][0].due_s <= now:
+            held, appended = self._held[0]
+            if self._store.durable_mark < appended and now - held.due_s < STORE_PATIENCE_S:
+                return
+            self._held.popleft()
+            self._acknowledge(held, appended, now)
+
+    def _acknowledge(self, held: Held, appended: int, now_s: float) -> None:
+        undecided = self.engine.pending_devices() if held.extensions < MAX_EXTENSIONS else set()
+        if not undecided.intersection(held.devices):
+            held.session.ack(held.messages)
+            return
+        keep = [device in undecided for device in held.devices]
+        held.session.ack(m for m, kept in zip(held.messages, keep, strict=True) if not kept)
+        longer = replace(
+            held,
+            messages=[m for m, kept in zip(held.messages, keep, strict=True) if kept],
+            devices=[d for d in held.devices if d in undecided],
+            due_s=now_s + EXTENSION_S,
+            extensions=held.extensions + 1,
+        )
+        self._held.append((longer, appended))
+
+
+def _not_ahead(one: Observation) -> Observation:
+    """An observation dated in the future belongs to a wrong clock: it happened when it was received."""
+    if isinstance(one, Samples):
+        duration = int(len(one.values) / one.rate_hz * 1e9)
+        return replace(one, at_ns=one.received_ns - duration)
+    return replace(one, at_ns=one.received_ns)

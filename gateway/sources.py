@@ -1,0 +1,147 @@
+"""Joins a transport and a codec: bytes come in, observations go to the pipeline, and what the codec says goes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from device_drivers.codec import Codec, MessageCodec, StreamCodec
+    from device_drivers.observations import Observation
+    from device_drivers.transports.mqtt_session import MqttMessage, MqttSession
+    from device_drivers.transports.serial_line import SerialLine
+
+
+@dataclass(slots=True)
+class Held:
+    """Messages whose acknowledgement waits until `due_s` (monotonic) and until nothing of theirs is undecided.
+
+    devices: for each message the device it spoke of, or "". extensions: how often it was held longer already.
+    """
+
+    session: MqttSession
+    messages: list[MqttMessage]
+    devices: list[str]
+    due_s: float
+    extensions: int = 0
+
+
+class Source(Protocol):
+    """What the gateway starts, polls, watches and stops."""
+
+    name: str
+    codec: Codec
+
+    def start(self) -> None:
+        """Begin to connect."""
+
+    async def run(self) -> None:
+        """Pass on what arrives, until stopped."""
+
+    def poll(self, now_ns: int) -> None:
+        """Send what the codec wants to say now."""
+
+    def stop(self) -> None:
+        """Disconnect."""
+
+    @property
+    def connected(self) -> bool:
+        """Whether the way to the devices is up."""
+
+
+class SerialSource:
+    """One device on a serial line."""
+
+    def __init__(
+        self, line: SerialLine, codec: StreamCodec, offer: Callable[[list[Observation], Held | None], None]
+    ) -> None:
+        self.line = line
+        self.codec = codec
+        self.name = line.options.url
+        self._offer = offer
+
+    @property
+    def connected(self) -> bool:
+        """Whether the port is open."""
+        return self.line.health.connected
+
+    def start(self) -> None:
+        """Open the port and keep it open."""
+        self.line.start()
+
+    async def run(self) -> None:
+        """Decode chunks until the line is stopped."""
+        while chunks := await self.line.take():
+            observations: list[Observation] = []
+            for chunk in chunks:
+                if chunk.opened:
+                    self.line.write(self.codec.on_open())
+                observations += self.codec.feed(chunk.data, chunk.received_ns)
+            if observations:
+                self._offer(observations, None)
+
+    def poll(self, now_ns: int) -> None:
+        """Send the codec's queries."""
+        self.line.write(self.codec.poll(now_ns))
+
+    def stop(self) -> None:
+        """Close the port."""
+        self.line.stop()
+
+
+class MqttSource:
+    """All devices of one family on one broker."""
+
+    def __init__(
+        self,
+        session: MqttSession,
+        codec: MessageCodec,
+        offer: Callable[[list[Observation], Held | None], None],
+        hold_s: float,
+        monotonic: Callable[[], float],
+    ) -> None:
+        self.session = session
+        self.codec = codec
+        self.name = f"mqtt:{codec.family}"
+        self._offer = offer
+        self._hold_s = hold_s
+        self._monotonic = monotonic
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is connected."""
+        return self.session.health.connected
+
+    def start(self) -> None:
+        """Connect and stay connected."""
+        self.session.start()
+
+    async def run(self) -> None:
+        """Decode messages until the session is stopped."""
+        feed = self.codec.feed
+        while messages := await self.session.take():
+            observations: list[Observation] = []
+            devices: list[str] = []
+            for message in messages:
+                found = feed(message.topic, message.payload, message.received_ns, retained=message.retained)
+                devices.append(found[0].device_id if found else "")
+                observations += found
+            self._offer(observations, Held(self.session, messages, devices, self._monotonic() + self._hold_s))
+
+    def greet(self) -> None:
+        """After each connect: publish what the codec wants to say first."""
+        for topic, payload in self.codec.on_open():
+            self.session.publish(topic, payload)
+
+    def poll(self, now_ns: int) -> None:
+        """Publish the codec's queries."""
+        if not self.connected:
+            return
+        for topic, payload in self.codec.poll(now_ns):
+            self.session.publish(topic, payload)
+
+    def stop(self) -> None:
+        """Disconnect."""
+        self.session.stop()
