@@ -1,0 +1,1 @@
+"""Alerts: their life cycle, their record, and how people are told until one has answered."""

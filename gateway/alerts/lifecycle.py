@@ -1,0 +1,437 @@
+r"""The life of an alert, as pure functions: no I/O, the time is an argument.
+
+    suspected --> raised --> delivered --> acknowledged --> en_route --> on_scene --> resolved
+        \______________________________________________________________________--> cancelled
+
+An alert only moves to the right; steps may be skipped. Each function takes an alert and what happened and returns
+a `Step`: the alert as it is now, and the entries for its history (none when nothing changed).
+
+    LifecycleError
+    +-- NamelessPersonError      an answer without a name
+    +-- RefusedTransitionError   the alert is closed already, or the step needs what was not given
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from analytics.findings import Finding, Phase
+from analytics.kinds import KINDS, Priority
+from gateway.audit import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+NAMESPACE = uuid.UUID("6f1d2f0e-5b1c-5a55-9a6e-9b0f6d2c7e10")
+SYSTEM = "system"
+ANALYTICS = "analytics"
+SAME_EVENT_NS = 10_000_000_000
+"""Two episodes of one kind closer than this are one event seen twice, even when the first is already answered."""
+CLOCK_STEP_NS = 5_000_000_000
+"""The clock was set back when `now` is this much before something that has already been written down."""
+
+
+class State(StrEnum):
+    """Where an alert stands, in order."""
+
+    SUSPECTED = "suspected"
+    RAISED = "raised"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+    CANCELLED = "cancelled"
+
+    @property
+    def rank(self) -> int:
+        """Position in the order of life; both ends have the same."""
+        return min(tuple(State).index(self), 6)
+
+    @property
+    def open(self) -> bool:
+        """True until the alert is resolved or cancelled."""
+        return self.rank < 6
+
+    @property
+    def answered(self) -> bool:
+        """True from the acknowledgement on."""
+        return self.rank >= State.ACKNOWLEDGED.rank
+
+
+UNANSWERED = (State.RAISED, State.DELIVERED)
+OPEN = tuple(state for state in State if state.open)
+
+
+class Outcome(StrEnum):
+    """What it really was."""
+
+    REAL_FALL = "real_fall"
+    REAL_HELP = "real_help"
+    FALSE_ALARM = "false_alarm"
+    TEST = "test"
+    RECOVERED = "recovered"
+    OTHER = "other"
+
+
+class EntryType(StrEnum):
+    """What an entry of the history reports."""
+
+    OPENED = "opened"
+    RAISED = "raised"
+    CONFIRMED = "confirmed"
+    FOLDED = "folded"
+    CLEARED = "cleared"
+    DELIVERED = "delivered"
+    REPEATED = "repeated"
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+    CANCELLED = "cancelled"
+    NO_ROUTE = "no_route"
+
+
+class LifecycleError(ValueError):
+    """Something a person asked of an alert cannot be done."""
+
+
+class NamelessPersonError(LifecycleError):
+    """An answer must carry the name of the person who gave it."""
+
+    def __init__(self) -> None:
+        super().__init__("who answers must be named: give a person's name")
+
+
+class RefusedTransitionError(LifecycleError):
+    """The alert cannot take this step; `state` is where it stands."""
+
+    def __init__(self, alert_id: str, state: State, wanted: str, reason: str) -> None:
+        super().__init__(f"alert {alert_id} is {state}: cannot be {wanted}, {reason}")
+        self.alert_id = alert_id
+        self.state = state
+        self.wanted = wanted
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """A finding that a person must answer. Times are UTC nanoseconds.
+
+    subject: whom it is about: "resident:ID", "device:ID" or "site". episodes: every episode of analytics folded
+    into it, with its latest phase. phase: the highest phase any episode reached. at_ns: when the first episode
+    happened; last_at_ns: the latest. created_ns: when the gateway learned of it. revision: number of history
+    entries so far. count: number of episodes.
+    """
+
+    id: str
+    subject: str
+    kind: str
+    resident_id: str | None
+    priority: Priority
+    latching: bool
+    state: State
+    phase: Phase
+    confidence: float
+    devices: tuple[str, ...]
+    evidence: Mapping[str, Any]
+    episodes: Mapping[str, Phase]
+    at_ns: int
+    last_at_ns: int
+    created_ns: int
+    test: bool = False
+    count: int = 1
+    revision: int = 0
+    window_until_ns: int | None = None
+    repeats: int = 0
+    repeat_at_ns: int | None = None
+    raised_ns: int | None = None
+    delivered_ns: int | None = None
+    acknowledged_ns: int | None = None
+    acknowledged_by: str | None = None
+    en_route_ns: int | None = None
+    on_scene_ns: int | None = None
+    closed_ns: int | None = None
+    closed_by: str | None = None
+    outcome: Outcome | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of an alert's history; `revision` counts from 1. from_state is None for the first."""
+
+    revision: int
+    at_ns: int
+    type: EntryType
+    from_state: State | None
+    to_state: State
+    who: str
+    note: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The alert after something happened, and what to write into its history."""
+
+    alert: Alert
+    entries: tuple[Entry, ...] = ()
+
+    def then(self, following: Step) -> Step:
+        """Both steps as one; `following` was taken from this step's alert."""
+        return Step(following.alert, self.entries + following.entries)
+
+
+def subject_of(finding: Finding) -> str:
+    """Whom a finding is about: the resident, or the device for a technical one."""
+    kind = KINDS[finding.kind]
+    if finding.resident_id is not None and not kind.technical:
+        return f"resident:{finding.resident_id}"
+    if finding.devices:
+        return f"device:{finding.devices[0]}"
+    return "site" if finding.resident_id is None else f"resident:{finding.resident_id}"
+
+
+def alert_id_of(finding: Finding) -> str:
+    """The identity of the alert that a finding opens: the same finding always gives the same one."""
+    return str(uuid.uuid5(NAMESPACE, json.dumps([subject_of(finding), finding.kind, finding.episode])))
+
+
+def open_alert(finding: Finding, now_ns: int, *, test: bool = False, cancel_window_s: float | None = None) -> Step:
+    """A new alert: suspected with its cancel window (the kind's own where None), or raised at once."""
+    kind = KINDS[finding.kind]
+    window_s = kind.cancel_window_s if cancel_window_s is None else cancel_window_s
+    alert = Alert(
+        id=alert_id_of(finding),
+        subject=subject_of(finding),
+        kind=kind.name,
+        resident_id=finding.resident_id,
+        priority=kind.priority,
+        latching=kind.latching,
+        state=State.SUSPECTED,
+        phase=finding.phase,
+        confidence=finding.confidence,
+        devices=finding.devices,
+        evidence=plain(dict(finding.evidence)),
+        episodes={finding.episode: finding.phase},
+        at_ns=finding.at_ns,
+        last_at_ns=finding.at_ns,
+        created_ns=now_ns,
+        test=test,
+        window_until_ns=now_ns + int(window_s * 1e9),
+    )
+    step = _move(alert, EntryType.OPENED, ANALYTICS, now_ns, detail=_facts(finding))
+    step = Step(step.alert, (replace(step.entries[0], from_state=None),))
+    if finding.phase is Phase.CONFIRMED or window_s <= 0:
+        return step.then(_raise(step.alert, now_ns, reason=finding.phase.value))
+    return step
+
+
+def folds(alert: Alert, finding: Finding) -> bool:
+    """Whether a finding of a new episode belongs to this latest alert of its subject and kind.
+
+    It does while nobody has answered. Afterwards only when it happened within 10 s of what the alert is about:
+    another sensor telling the same. A closed alert takes it only if a person closed it, and after the event;
+    what the machine closed by itself never hides another sensor's view.
+    """
+    if not alert.state.answered:
+        return True
+    near = abs(finding.at_ns - alert.last_at_ns) <= SAME_EVENT_NS
+    if alert.state.open:
+        return near
+    by_person = alert.closed_by not in (ANALYTICS, SYSTEM)
+    return near and by_person and alert.closed_ns is not None and finding.at_ns <= alert.closed_ns
+
+
+def see(alert: Alert, finding: Finding, now_ns: int) -> Step:
+    """A finding of a known or a folded episode. A closed alert does not change."""
+    known = alert.episodes.get(finding.episode)
+    if not alert.state.open or not _advances(known, finding.phase):
+        return Step(alert)
+    if finding.phase is Phase.CLEARED:
+        return _clear(alert, finding, now_ns)
+    entry = EntryType.CONFIRMED if finding.phase is Phase.CONFIRMED else EntryType.FOLDED
+    updated = _absorb(alert, finding, new=known is None)
+    step = _move(updated, EntryType.FOLDED if known is None else entry, ANALYTICS, now_ns, detail=_facts(finding))
+    if step.alert.state is State.SUSPECTED and finding.phase is Phase.CONFIRMED:
+        return step.then(_raise(step.alert, now_ns, reason="confirmed"))
+    return step
+
+
+def expire(alert: Alert, now_ns: int) -> Step:
+    """The cancel window may be over: raise. A clock that was set back ends the window too, never prolongs it."""
+    if alert.state is not State.SUSPECTED:
+        return Step(alert)
+    until = alert.window_until_ns
+    if until is None or now_ns >= until or now_ns < alert.created_ns - CLOCK_STEP_NS:
+        return _raise(alert, now_ns, reason="window_over")
+    return Step(alert)
+
+
+def delivered(alert: Alert, now_ns: int, *, channel: str, contact: str) -> Step:
+    """The far side has accepted the alert. Only a raised alert moves; that someone was told is never an answer."""
+    if alert.state is not State.RAISED:
+        return Step(alert)
+    detail = {"channel": channel, "contact": contact}
+    moved = replace(alert, state=State.DELIVERED, delivered_ns=now_ns)
+    return _move(alert, EntryType.DELIVERED, SYSTEM, now_ns, to=moved, detail=detail)
+
+
+def repeated(alert: Alert, now_ns: int, *, next_at_ns: int) -> Step:
+    """Nobody has answered in time: everybody is told again."""
+    if alert.state not in UNANSWERED:
+        return Step(alert)
+    moved = replace(alert, repeats=alert.repeats + 1, repeat_at_ns=next_at_ns)
+    return _move(alert, EntryType.REPEATED, SYSTEM, now_ns, to=moved, detail={"repeat": moved.repeats})
+
+
+def acknowledge(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> Step:
+    """A named person takes it. A suspected alert is raised first, so that everybody concerned hears of it.
+
+    The first to acknowledge stays on record; a second person is noted. Raises NamelessPersonError or
+    RefusedTransitionError (closed).
+    """
+    by = _named(alert, by, "acknowledged")
+    step = Step(alert)
+    if alert.state is State.SUSPECTED:
+        step = _raise(alert, now_ns, reason="acknowledged")
+    return step.then(_answer(step.alert, State.ACKNOWLEDGED, by, now_ns, note))
+
+
+def en_route(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> Step:
+    """A named person is on the way; this acknowledges too. Raises like `acknowledge`."""
+    step = acknowledge(alert, by, now_ns) if not alert.state.answered else Step(alert)
+    return step.then(_answer(step.alert, State.EN_ROUTE, _named(alert, by, "en_route"), now_ns, note))
+
+
+def on_scene(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> Step:
+    """A named person has arrived; this acknowledges too. Raises like `acknowledge`."""
+    step = acknowledge(alert, by, now_ns) if not alert.state.answered else Step(alert)
+    return step.then(_answer(step.alert, State.ON_SCENE, _named(alert, by, "on_scene"), now_ns, note))
+
+
+def resolve(alert: Alert, outcome: Outcome, by: str, now_ns: int, *, note: str | None = None) -> Step:
+    """A named person says what it was; the alert ends. Raises like `acknowledge`."""
+    by = _named(alert, by, "resolved")
+    return _close(alert, State.RESOLVED, outcome, by, now_ns, note)
+
+
+def cancel(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> Step:
+    """A named person says that no help is needed; the alert ends. Raises like `acknowledge`."""
+    by = _named(alert, by, "cancelled")
+    return _close(alert, State.CANCELLED, Outcome.FALSE_ALARM, by, now_ns, note)
+
+
+def record(alert: Alert, entry: EntryType, who: str, now_ns: int, detail: Mapping[str, Any]) -> Step:
+    """Write a fact into the history without changing the alert."""
+    return _move(alert, entry, who, now_ns, detail=detail)
+
+
+def _raise(alert: Alert, now_ns: int, *, reason: str) -> Step:
+    raised = replace(alert, state=State.RAISED, raised_ns=now_ns, window_until_ns=None)
+    return _move(alert, EntryType.RAISED, SYSTEM, now_ns, to=raised, detail={"reason": reason})
+
+
+def _clear(alert: Alert, finding: Finding, now_ns: int) -> Step:
+    """The cause of one episode has gone. See the module's rules: it ends only what a person need not end."""
+    if finding.episode not in alert.episodes:
+        return Step(alert)
+    episodes = {**alert.episodes, finding.episode: Phase.CLEARED}
+    step = _move(replace(alert, episodes=episodes), EntryType.CLEARED, ANALYTICS, now_ns, detail=_facts(finding))
+    if any(phase is not Phase.CLEARED for phase in episodes.values()):
+        return step
+    if alert.state is State.SUSPECTED:
+        return step.then(_close(step.alert, State.CANCELLED, Outcome.RECOVERED, ANALYTICS, now_ns, None))
+    if not alert.latching and alert.state.rank <= State.ACKNOWLEDGED.rank:
+        return step.then(_close(step.alert, State.RESOLVED, Outcome.RECOVERED, ANALYTICS, now_ns, None))
+    return step
+
+
+def _answer(alert: Alert, state: State, by: str, now_ns: int, note: str | None) -> Step:
+    if alert.state.rank >= state.rank:
+        return _again(alert, state, by, now_ns, note)
+    changes: dict[str, Any] = {"state": state, f"{state.value}_ns": now_ns}
+    if state is State.ACKNOWLEDGED:
+        changes |= {"acknowledged_by": by, "repeat_at_ns": None}
+    return _move(alert, EntryType(state.value), by, now_ns, to=replace(alert, **changes), note=note)
+
+
+def _again(alert: Alert, state: State, by: str, now_ns: int, note: str | None) -> Step:
+    """An answer to what is answered already: another person or a note is recorded, a plain repeat is not."""
+    if by == alert.acknowledged_by and note is None:
+        return Step(alert)
+    return _move(alert, EntryType(state.value), by, now_ns, note=note, detail={"already": alert.state.value})
+
+
+def _close(alert: Alert, state: State, outcome: Outcome, by: str, now_ns: int, note: str | None) -> Step:
+    closed = replace(
+        alert,
+        state=state,
+        outcome=outcome,
+        closed_ns=now_ns,
+        closed_by=by,
+        note=note,
+        window_until_ns=None,
+        repeat_at_ns=None,
+    )
+    detail = {"outcome": outcome.value}
+    return _move(alert, EntryType(state.value), by, now_ns, to=closed, note=note, detail=detail)
+
+
+def _move(
+    alert: Alert,
+    entry: EntryType,
+    who: str,
+    now_ns: int,
+    *,
+    to: Alert | None = None,
+    note: str | None = None,
+    detail: Mapping[str, Any] | None = None,
+) -> Step:
+    moved = replace(to or alert, revision=alert.revision + 1)
+    line = Entry(moved.revision, now_ns, entry, alert.state, moved.state, who, note, plain(dict(detail or {})))
+    return Step(moved, (line,))
+
+
+def _absorb(alert: Alert, finding: Finding, *, new: bool) -> Alert:
+    better = finding.phase is Phase.CONFIRMED or alert.phase is Phase.SUSPECTED
+    return replace(
+        alert,
+        episodes={**alert.episodes, finding.episode: finding.phase},
+        count=alert.count + new,
+        phase=Phase.CONFIRMED if Phase.CONFIRMED in (alert.phase, finding.phase) else alert.phase,
+        confidence=max(alert.confidence, finding.confidence),
+        devices=alert.devices + tuple(device for device in finding.devices if device not in alert.devices),
+        evidence=plain(dict(finding.evidence)) if better and finding.evidence else alert.evidence,
+        last_at_ns=max(alert.last_at_ns, finding.at_ns),
+    )
+
+
+def _advances(known: Phase | None, phase: Phase) -> bool:
+    order = tuple(Phase)
+    return known is None or order.index(phase) > order.index(known)
+
+
+def _named(alert: Alert, by: str, wanted: str) -> str:
+    name = by.strip()
+    if not name or name in (SYSTEM, ANALYTICS):
+        raise NamelessPersonError
+    if not alert.state.open:
+        raise RefusedTransitionError(alert.id, alert.state, wanted, "it is closed already")
+    return name
+
+
+def _facts(finding: Finding) -> dict[str, Any]:
+    return {
+        "episode": finding.episode,
+        "phase": finding.phase.value,
+        "at_ns": finding.at_ns,
+        "confidence": finding.confidence,
+        "devices": list(finding.devices),
+        "evidence": dict(finding.evidence),
+    }
