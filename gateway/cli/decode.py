@@ -1,0 +1,76 @@
+"""`yinling decode`: what any captured frame or message means, one JSON line for each observation."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from device_drivers.observations import Observation, Reading, Samples
+from device_drivers.registry import find_driver
+from device_drivers.signals import SIGNALS
+from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+
+if TYPE_CHECKING:
+    from device_drivers.codec import Codec
+
+
+@app.command()
+def decode(
+    family: Annotated[str, typer.Argument(help="Device family, for example micradar")],
+    hex_text: Annotated[str | None, typer.Option("--hex", help="Bytes of a serial stream, as hex")] = None,
+    topic: Annotated[str | None, typer.Option(help="MQTT topic")] = None,
+    payload: Annotated[str | None, typer.Option(help="MQTT payload: text, or hex:... for bytes")] = None,
+) -> None:
+    """Decode a captured frame: JSON lines of observations, notes and rejections. Exit 1 if anything was rejected."""
+    driver = find_driver(family)
+    now_ns = time.time_ns()
+    codec: Codec
+    if hex_text is not None and driver.stream is not None:
+        stream = driver.stream("device", {})
+        codec, observations = stream, stream.feed(_bytes(hex_text), now_ns)
+    elif topic is not None and payload is not None and driver.message is not None:
+        message = driver.message({})
+        codec, observations = message, message.feed(topic, _payload(payload), now_ns)
+    else:
+        ways = [way for way, there in (("--hex", driver.stream), ("--topic and --payload", driver.message)) if there]
+        errors.print(f"yinling: {driver.family} takes {' or '.join(ways)}")
+        raise typer.Exit(CANNOT)
+    for line in (*map(_observation, observations), *_notes(codec), *_rejections(codec)):
+        typer.echo(json.dumps(line, ensure_ascii=False, default=str))
+    if codec.rejections:
+        raise typer.Exit(BAD_ANSWER)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError as error:
+        errors.print(f"yinling: --hex is not hexadecimal: {error}")
+        raise typer.Exit(CANNOT) from error
+
+
+def _payload(text: str) -> bytes:
+    return _bytes(text.removeprefix("hex:")) if text.startswith("hex:") else text.encode()
+
+
+def _observation(one: Observation) -> dict[str, Any]:
+    line: dict[str, Any] = {"device": one.device_id, "signal": one.signal, "unit": SIGNALS[one.signal].unit}
+    if isinstance(one, Samples):
+        line |= {"kind": "samples", "rate_hz": one.rate_hz, "full_scale": one.full_scale}
+        line |= {"values": [[round(float(v), 6) for v in row] for row in one.values]}
+    else:
+        line |= {"kind": "reading" if isinstance(one, Reading) else "event", "value": one.value}
+        if not isinstance(one, Reading):
+            line |= {"repeat": one.repeat, "token": one.token}
+    return line | {"quality": one.quality, "stored": one.stored, "at_ns": one.at_ns, "received_ns": one.received_ns}
+
+
+def _notes(codec: Codec) -> list[dict[str, Any]]:
+    return [{"kind": "note", "note": n.kind, "device": n.device_id, **n.fields} for n in codec.notes]
+
+
+def _rejections(codec: Codec) -> list[dict[str, Any]]:
+    return [{"kind": "rejected", "error": r.reason, **r.detail, "raw": r.raw.hex(" ")} for r in codec.rejections]
