@@ -1,0 +1,23 @@
+"""MicRadar R60AFD1 / R60ABD1, Seeed MR60FDA1 / MR60BHA1, DFRobot C1001: radars that speak "53 59 ... 54 43".
+
+Fall, presence, breathing, heart, bed and sleep over a serial line. Not for MR60FDA2 / MR60BHA2 nor the 24 GHz
+first generation (head 55), which speak other protocols.
+"""
+
+from __future__ import annotations
+
+from device_drivers.codec import Driver
+from device_drivers.micradar.codec import MicradarCodec
+from device_drivers.micradar.messages import MESSAGES, SIGNAL
+
+__all__ = ["DRIVER", "MicradarCodec"]
+
+DRIVER = Driver(
+    family="micradar",
+    title_zh="云帆瑞达毫米波雷达（跌倒、睡眠、呼吸心率）",
+    title_en="MicRadar mmWave radar (fall, sleep, breath, heart)",
+    signals=tuple(dict.fromkeys(item.name for row in MESSAGES if row.kind == SIGNAL for item in row.fields)),
+    stream=MicradarCodec,
+    baud=115_200,
+    aliases=("micradar_5359",),
+)
