@@ -126,6 +126,8 @@ class Driver:
 
     stream(device_id, options) and message(options) make codecs; at least one is present. `options` are the
     family's own settings from the configuration, as text keys and plain values.
+    account_topics(device_id): the MQTT topic filters (publish, subscribe) of a device that has its own account on the
+    embedded broker; absent for families whose devices never connect to it themselves.
     """
 
     family: str
@@ -134,5 +136,6 @@ class Driver:
     signals: tuple[str, ...]
     stream: Callable[[str, Mapping[str, Any]], StreamCodec] | None = None
     message: Callable[[Mapping[str, Any]], MessageCodec] | None = None
+    account_topics: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
     baud: int = 115_200
     aliases: tuple[str, ...] = ()
