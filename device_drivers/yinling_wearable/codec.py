@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from device_drivers import cobs
 from device_drivers.codec import Codec, MessageCodec, StreamCodec
-from device_drivers.observations import DeviceEvent, Quality, Samples
-from device_drivers.signals import reading
+from device_drivers.observations import DeviceEvent, Quality
+from device_drivers.quick import quick_reading, quick_samples
+from device_drivers.signals import SIGNALS, reading
 from device_drivers.yinling_wearable.device import Device
 from device_drivers.yinling_wearable.frame import (
     MAX_FRAME,
@@ -20,16 +21,19 @@ from device_drivers.yinling_wearable.frame import (
 )
 
 if TYPE_CHECKING:
-    from device_drivers.observations import Observation, Reading
+    from collections.abc import Iterator
+
+    from device_drivers.observations import Observation, Samples
     from device_drivers.yinling_wearable.device import Boot
-    from device_drivers.yinling_wearable.frame import Block, Measured
+    from device_drivers.yinling_wearable.frame import Block
 
 FAMILY = "yinling_wearable"
 MAX_DEVICES = 20_000
 EARLIEST_UTC_US = 1_577_836_800_000_000  # 2020-01-01
 LATEST_UTC_US = 4_102_444_800_000_000  # 2100-01-01
 _TOPIC = re.compile(r"yinling/([A-Za-z0-9_.:-]{1,64})/(up|online)")
-_VITALS = tuple(name for name, _ in NUMBERS.values())
+_VITALS = tuple((name, SIGNALS[name].low, SIGNALS[name].high) for name, _ in NUMBERS.values())
+_GOOD = Quality.GOOD
 
 
 def up_topic(device_id: str) -> str:
@@ -91,59 +95,51 @@ def _observations(frame: WearableFrame, device_id: str, boot: Boot, at_ns: int, 
         out.append(_samples(frame, "accel", frame.accel, device_id, at_ns, received_ns))
     if frame.gyro is not None:
         out.append(_samples(frame, "gyro", frame.gyro, device_id, at_ns, received_ns))
-    for name in _VITALS:
+    for name, low, high in _VITALS:
         number = getattr(frame, name)
-        if number is not None:
-            out.append(_reading(frame, name, number, device_id, at_ns, received_ns))
-    for name, state in (("worn", frame.worn), ("charging", frame.charging), ("device_fault", frame.fault)):
-        if state is not None:
-            out.append(_state(frame, name, state, device_id, at_ns, received_ns))
-    out += [
-        DeviceEvent(
-            device_id,
-            "help_button",
-            True,
-            at_ns + press.offset_ms * 1_000_000,
-            received_ns,
-            stored=frame.stored,
-            repeat=not frame.stored and boot.is_repeat(press.counter),
-            token=f"{frame.boot}:{press.counter}",
-        )
-        for press in frame.presses
-    ]
+        if number is None:
+            continue
+        value, quality = number
+        if quality is _GOOD and value is not None and low <= value <= high:
+            out.append(quick_reading(device_id, name, value, at_ns, received_ns, frame.stored))
+        else:
+            known = None if quality is Quality.NO_CONTACT else value
+            out.append(reading(device_id, name, known, at_ns, received_ns, quality, stored=frame.stored))
+    if frame.worn is not None or frame.charging is not None or frame.fault is not None:
+        out += _states(frame, device_id, at_ns, received_ns)
+    if frame.presses:
+        out += _presses(frame, device_id, boot, at_ns, received_ns)
     return out
 
 
 def _samples(frame: WearableFrame, signal: str, block: Block, device_id: str, at_ns: int, received_ns: int) -> Samples:
-    return Samples(
-        device_id,
-        signal,
-        block.values(),
-        block.rate_hz,
-        at_ns,
-        received_ns,
-        block.full_scale,
-        frame.sequence,
-        Quality.GOOD,
-        frame.stored,
+    rate_hz, _, full_scale, _ = block
+    values = block.values()
+    return quick_samples(
+        device_id, signal, values, rate_hz, at_ns, received_ns, full_scale, frame.sequence, frame.stored
     )
 
 
-def _reading(
-    frame: WearableFrame, signal: str, number: Measured, device_id: str, at_ns: int, received_ns: int
-) -> Reading:
-    value, quality = number
-    if quality is Quality.NO_CONTACT:
-        value = None
-    return reading(device_id, signal, value, at_ns, received_ns, quality, stored=frame.stored)
+def _states(frame: WearableFrame, device_id: str, at_ns: int, received_ns: int) -> Iterator[DeviceEvent]:
+    for signal, state in (("worn", frame.worn), ("charging", frame.charging), ("device_fault", frame.fault)):
+        if state == "unknown":
+            yield DeviceEvent(device_id, signal, None, at_ns, received_ns, Quality.INVALID, frame.stored)
+        elif state is not None:
+            yield DeviceEvent(device_id, signal, state, at_ns, received_ns, stored=frame.stored)
 
 
-def _state(
-    frame: WearableFrame, signal: str, state: bool | str, device_id: str, at_ns: int, received_ns: int
-) -> DeviceEvent:
-    if state == "unknown":
-        return DeviceEvent(device_id, signal, None, at_ns, received_ns, Quality.INVALID, frame.stored)
-    return DeviceEvent(device_id, signal, state, at_ns, received_ns, stored=frame.stored)
+def _presses(frame: WearableFrame, device_id: str, boot: Boot, at_ns: int, received_ns: int) -> Iterator[DeviceEvent]:
+    for counter, offset_ms in frame.presses:
+        yield DeviceEvent(
+            device_id,
+            "help_button",
+            True,
+            at_ns + offset_ms * 1_000_000,
+            received_ns,
+            stored=frame.stored,
+            repeat=not frame.stored and boot.is_repeat(counter),
+            token=f"{frame.boot}:{counter}",
+        )
 
 
 class WearableMessageCodec(MessageCodec):

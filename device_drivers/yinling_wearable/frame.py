@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -15,7 +17,7 @@ import numpy as np
 from device_drivers.observations import Quality
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
@@ -57,6 +59,15 @@ class FrameError(ValueError):
         self.detail = detail
 
 
+_INT16, _FLOAT32 = np.dtype("<i2"), np.dtype(np.float32)
+
+
+@lru_cache(maxsize=64)
+def _factor(scale: float) -> NDArray[np.float32]:
+    """What one count stands for; an array of no dimension multiplies faster than a scalar."""
+    return np.array(scale / 32768.0, np.float32)
+
+
 class Block(NamedTuple):
     """Samples of a three-axis sensor; the first was taken at the frame's device time.
 
@@ -71,8 +82,9 @@ class Block(NamedTuple):
 
     def values(self) -> NDArray[np.float32]:
         """float32 (n, 3) in g or deg/s: counts * scale / 32768."""
-        counts = np.frombuffer(self.counts, np.dtype("<i2")).reshape(-1, 3)
-        return counts * np.float32(self.scale / 32768.0)
+        values = np.ndarray((len(self.counts) // 6, 3), _INT16, self.counts).astype(_FLOAT32)
+        values *= _factor(self.scale)
+        return values
 
     @property
     def duration_ns(self) -> int:
@@ -130,7 +142,7 @@ class WearableFrame:
     presses: tuple[Press, ...] = ()
     identity: str | None = None
     unknown: tuple[tuple[int, bytes], ...] = ()
-    problems: list[Problem] = field(default_factory=list, compare=False)
+    problems: tuple[Problem, ...] = field(default=(), compare=False)
 
 
 BLOCKS: Mapping[int, tuple[str, float]] = {ACCEL: ("accel", 1000.0), GYRO: ("gyro", 10.0)}
@@ -177,77 +189,93 @@ def _read_sections(frame: WearableFrame, data: bytes, end: int) -> None:
     start = HEADER.size
     while start < end:
         if end - start < SECTION.size:
-            frame.problems.append(Problem(data[start], "truncated", data[start:end]))
+            frame.problems += (Problem(data[start], "truncated", data[start:end]),)
             return
-        kind, length = SECTION.unpack_from(data, start)
+        kind, length = _section_head(data, start)
         body = start + SECTION.size
         start = body + length
         if start > end:
-            frame.problems.append(Problem(kind, "truncated", data[body:end]))
+            frame.problems += (Problem(kind, "truncated", data[body:end]),)
             return
         reader = _READERS.get(kind)
         if reader is None:
             frame.unknown += ((kind, data[body:start]),)
-        elif reason := reader(frame, kind, data, body, length):
-            frame.problems.append(Problem(kind, reason, data[body:start]))
+        elif reason := reader(frame, data, body, length):
+            frame.problems += (Problem(kind, reason, data[body:start]),)
 
 
-def _read_block(frame: WearableFrame, kind: int, data: bytes, body: int, length: int) -> str:
-    name, steps = BLOCKS[kind]
-    if length < BLOCK.size:
-        return "length"
-    rate_mhz, scale, full_scale, count = BLOCK.unpack_from(data, body)
-    if length != BLOCK.size + 6 * count:
-        return "length"
-    if not (SLOWEST_MHZ <= rate_mhz <= FASTEST_MHZ and scale and full_scale and count):
-        return "block"
-    if getattr(frame, name) is not None:
-        return "repeated"
-    counts = data[body + BLOCK.size : body + length]
-    setattr(frame, name, Block(rate_mhz / 1000.0, scale / steps, full_scale / steps, counts))
-    return ""
+_section_head = SECTION.unpack_from
+_block_head = BLOCK.unpack_from
+_number = NUMBER.unpack_from
+_new = tuple.__new__
+"""Makes a named tuple in a third of the time of calling its class."""
+
+Reader = Callable[[WearableFrame, bytes, int, int], str]
+"""Reads one section into the frame: (frame, data, where its body starts, its length) to a problem or ""."""
 
 
-def _read_number(frame: WearableFrame, kind: int, data: bytes, body: int, length: int) -> str:
-    name, steps = NUMBERS[kind]
-    if length != NUMBER.size:
-        return "length"
-    if getattr(frame, name) is not None:
-        return "repeated"
-    number, quality = NUMBER.unpack_from(data, body)
-    value = None if number == NO_NUMBER else number / steps
-    setattr(frame, name, Measured(value, QUALITIES[quality] if quality < len(QUALITIES) else Quality.POOR))
-    return ""
+def _block_reader(name: str, steps: float) -> Reader:
+    def read(frame: WearableFrame, data: bytes, body: int, length: int) -> str:
+        if length < BLOCK.size:
+            return "length"
+        rate_mhz, scale, full_scale, count = _block_head(data, body)
+        if length != BLOCK.size + 6 * count:
+            return "length"
+        if not (SLOWEST_MHZ <= rate_mhz <= FASTEST_MHZ and scale and full_scale and count):
+            return "block"
+        if getattr(frame, name) is not None:
+            return "repeated"
+        counts = data[body + BLOCK.size : body + length]
+        setattr(frame, name, _new(Block, (rate_mhz / 1000.0, scale / steps, full_scale / steps, counts)))
+        return ""
+
+    return read
 
 
-def _read_state(frame: WearableFrame, kind: int, data: bytes, body: int, length: int) -> str:
-    name, meanings = STATES[kind]
-    if length != 1:
-        return "length"
-    if getattr(frame, name) is not None:
-        return "repeated"
-    setattr(frame, name, meanings.get(data[body], "other" if kind == FAULT else "unknown"))
-    return ""
+def _number_reader(name: str, steps: float) -> Reader:
+    def read(frame: WearableFrame, data: bytes, body: int, length: int) -> str:
+        if length != NUMBER.size:
+            return "length"
+        if getattr(frame, name) is not None:
+            return "repeated"
+        number, code = _number(data, body)
+        quality = QUALITIES[code] if code < len(QUALITIES) else Quality.POOR
+        setattr(frame, name, _new(Measured, (None if number == NO_NUMBER else number / steps, quality)))
+        return ""
+
+    return read
 
 
-def _read_press(frame: WearableFrame, kind: int, data: bytes, body: int, length: int) -> str:  # noqa: ARG001
+def _state_reader(name: str, meanings: Mapping[int, bool | str], otherwise: str) -> Reader:
+    def read(frame: WearableFrame, data: bytes, body: int, length: int) -> str:
+        if length != 1:
+            return "length"
+        if getattr(frame, name) is not None:
+            return "repeated"
+        setattr(frame, name, meanings.get(data[body], otherwise))
+        return ""
+
+    return read
+
+
+def _read_press(frame: WearableFrame, data: bytes, body: int, length: int) -> str:
     if length != PRESS.size:
         return "length"
     frame.presses += (Press(*PRESS.unpack_from(data, body)),)
     return ""
 
 
-def _read_identity(frame: WearableFrame, kind: int, data: bytes, body: int, length: int) -> str:  # noqa: ARG001
+def _read_identity(frame: WearableFrame, data: bytes, body: int, length: int) -> str:
     if frame.identity is not None:
         return "repeated"
     frame.identity = data[body : body + length].decode(errors="replace")
     return ""
 
 
-_READERS: dict[int, Callable[[WearableFrame, int, bytes, int, int], str]] = {
-    **dict.fromkeys(BLOCKS, _read_block),
-    **dict.fromkeys(NUMBERS, _read_number),
-    **dict.fromkeys(STATES, _read_state),
+_READERS: dict[int, Reader] = {
+    **{kind: _block_reader(*row) for kind, row in BLOCKS.items()},
+    **{kind: _number_reader(*row) for kind, row in NUMBERS.items()},
+    **{kind: _state_reader(*row, "other" if kind == FAULT else "unknown") for kind, row in STATES.items()},
     BUTTON: _read_press,
     IDENTITY: _read_identity,
 }
