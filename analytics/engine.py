@@ -1,0 +1,152 @@
+"""Puts detectors together: each gets only the signals it asks for, and falls come out as one stream for each resident.
+
+A part is any `Detector`. What it may offer beyond the protocol is used when it is there: `signals` (the names it wants;
+absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)` and
+`pending_devices()`.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
+from analytics.fusion import WINDOW_S, FallFusion
+from analytics.limit_table import RULES, Rule
+from analytics.limits import VitalLimits
+from analytics.technical import TechnicalWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from analytics.findings import Detector, Finding
+    from device_drivers.observations import Observation
+
+    Put = Callable[[Observation], None]
+
+Part = TypeVar("Part")
+
+
+class UnknownOptionError(TypeError):
+    """No part of the engine knows this option of a device."""
+
+    def __init__(self, option: str, known: Iterable[str]) -> None:
+        super().__init__(f"unknown device option {option!r}; known: {', '.join(sorted(known))}")
+        self.option = option
+
+
+class Engine:
+    """Several detectors as one; itself a `Detector`.
+
+    detectors: the parts; with a tuple (detector, signals) the signals are given for a part that does not name them.
+    fusion: joins the falls of a resident.
+    """
+
+    def __init__(self, *detectors: Detector | tuple[Detector, Iterable[str]], fusion: FallFusion | None = None) -> None:
+        self._fusion = fusion or FallFusion()
+        self._parts: list[Detector] = []
+        self._wants: list[frozenset[str] | None] = []
+        for part in detectors:
+            detector, signals = part if isinstance(part, tuple) else (part, getattr(part, "signals", None))
+            self._parts.append(detector)
+            self._wants.append(None if signals is None else frozenset(signals))
+        self._boxes: list[list[Observation]] = [[] for _ in self._parts]
+        self._options = [_option_names(part) for part in self._parts]
+        self._routes: dict[str, tuple[Put, ...]] = {}
+        self._to_all = self._route(None)
+        for signal in frozenset().union(*(wants for wants in self._wants if wants is not None)):
+            self._routes[signal] = self._route(signal)
+
+    def part(self, kind: type[Part]) -> Part:
+        """The part of this class, for example to set a resident's limits. Raises LookupError."""
+        for part in self._parts:
+            if isinstance(part, kind):
+                return part
+        raise LookupError(f"the engine has no {kind.__name__}")
+
+    def attach(self, device_id: str, resident_id: str | None, **options: Any) -> None:
+        """Start to watch a device. Each part gets the options it knows; UnknownOptionError if none knows one."""
+        known = frozenset().union(*self._options)
+        for option in options:
+            if option not in known:
+                raise UnknownOptionError(option, known)
+        for part, names in zip(self._parts, self._options, strict=True):
+            part.attach(device_id, resident_id, **{name: options[name] for name in names if name in options})
+
+    def detach(self, device_id: str) -> None:
+        """Stop watching; unknown devices are ignored."""
+        for part in self._parts:
+            part.detach(device_id)
+        self._fusion.forget(device_id)
+
+    def ingest(self, observations: Sequence[Observation]) -> None:
+        """Hand each part what it asks for."""
+        routes, to_all = self._routes, self._to_all
+        for o in observations:
+            for put in routes.get(o.signal, to_all):
+                put(o)
+        for part, box in zip(self._parts, self._boxes, strict=True):
+            if box:
+                part.ingest(box)
+                box.clear()
+
+    def step(self, now_ns: int) -> list[Finding]:
+        """Everything that can be concluded by now, falls joined, in order of time."""
+        found = [finding for part in self._parts for finding in part.step(now_ns)]
+        found.sort(key=_when)
+        return self._fusion.fuse(found)
+
+    def close(self, episode: str) -> None:
+        """A person has resolved or cancelled the alert of this episode: new evidence begins a new one."""
+        for name in {episode, *self._fusion.close(episode)}:
+            for part in self._parts:
+                close = getattr(part, "close", None)
+                if close is not None:
+                    close(name)
+
+    def pending_devices(self) -> set[str]:
+        """Devices whose latest observations may still lead to a finding, so that they should not be forgotten yet."""
+        asked = (getattr(part, "pending_devices", None) for part in self._parts)
+        return set().union(*(pending() for pending in asked if pending is not None))
+
+    def _route(self, signal: str | None) -> tuple[Put, ...]:
+        pairs = zip(self._wants, self._boxes, strict=True)
+        return tuple(box.append for wants, box in pairs if wants is None or signal in wants)
+
+
+def default_engine(
+    *,
+    rules: Sequence[Rule] = RULES,
+    fusion_window_s: float = WINDOW_S,
+    press_window_s: float = PRESS_WINDOW_S,
+    path_delay_s: float = 0.0,
+    path_grace_s: float = 120.0,
+    fall_detector: Detector | None = None,
+) -> Engine:
+    """The detectors as shipped: falls from acceleration, devices' own events, limits of vital signs, equipment.
+
+    fall_detector: takes the place of `FallDetector()`, for one with other settings.
+    """
+    if fall_detector is None:
+        from analytics.falls.detector import FallDetector
+
+        fall_detector = FallDetector()
+    signals = getattr(fall_detector, "signals", None) or ("accel", "worn")
+    return Engine(
+        (fall_detector, signals),
+        DeviceEvents(press_window_s=press_window_s),
+        VitalLimits(rules),
+        TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
+        fusion=FallFusion(window_s=fusion_window_s),
+    )
+
+
+def _when(finding: Finding) -> int:
+    return finding.at_ns
+
+
+def _option_names(part: Detector) -> frozenset[str]:
+    """Names of the options that a part's `attach` takes: its own keywords, or those of its `attach_options`."""
+    parameters = inspect.signature(part.attach).parameters.values()
+    named = {p.name for p in parameters if p.kind in {p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD}}
+    return frozenset(named - {"device_id", "resident_id"}) | frozenset(getattr(part, "attach_options", ()))

@@ -1,0 +1,363 @@
+"""Limits on vital signs with delay and hysteresis, over all residents at once.
+
+A finding begins when every good reading of one device has stood at or beyond the limit over the rule's delay, in data
+time and with at least two readings. Any of a resident's devices can begin it; there is one episode for the resident
+and the rule. It ends when all good readings of that resident have been back at the clear limit for as long as one
+reading of the signal stands for now (`Signal.stale_s`), with at least two readings.
+
+Readings that are absent, of a quality other than good, stored by the device, or from a device that says it is not worn
+count neither way. A pause longer than the signal's staleness limit, or a jump of the clock, starts the delay again; an
+open finding stays open until recovery is seen. The time of a step changes nothing, only data does.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from analytics.findings import Finding, Phase
+from analytics.limit_table import RULES, LimitError, Override, Rule, Side, effective
+from analytics.slots import Column, SlotTable
+from device_drivers.observations import DeviceEvent, Quality, Reading
+from device_drivers.signals import SIGNALS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from device_drivers.observations import Observation
+
+SECOND_NS = 1_000_000_000
+NOT_YET = -(2**62)
+"""Before all time; far enough from the ends of int64 that differences with it do not overflow."""
+LATEST_NS = 2**62
+MIN_READINGS = 2
+VERSION = 1
+PAUSE_FACTOR = 2.5
+"""A device that reports every `reading_interval_s` may miss one report and be half a period late."""
+
+
+@dataclass(slots=True)
+class _Owner:
+    key: str
+    resident_id: str | None
+    slot: int
+    devices: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Device:
+    device_id: str
+    owner: _Owner
+    slot: int
+    worn: bool = True
+
+
+class VitalLimits:
+    """Detector of vital signs beyond their limits.
+
+    rules: the table. State is one row of `rules` columns for each resident and for each device. A device without a
+    resident is watched on its own.
+    """
+
+    def __init__(self, rules: Sequence[Rule] = RULES) -> None:
+        self.rules = tuple(rules)
+        self.signals = frozenset({rule.signal for rule in self.rules} | {"worn"})
+        self.rejected = 0
+        self._index = {rule.name: i for i, rule in enumerate(self.rules)}
+        names = sorted({rule.signal for rule in self.rules})
+        self._signal_index = {name: i for i, name in enumerate(names)}
+        self._rules_of = _rules_by_signal(self.rules, names)
+        self._side = np.array([1.0 if rule.side is Side.HIGH else -1.0 for rule in self.rules])
+        self._hold_ns = np.array([_stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
+        width = len(self.rules)
+        self._cells = SlotTable(
+            {
+                "limit": Column(np.float64, math.nan, width),
+                "clear": Column(np.float64, math.nan, width),
+                "delay": Column(np.int64, 0, width),
+                "open": Column(np.bool_, False, width),
+                "began": Column(np.int64, NOT_YET, width),
+                "running": Column(np.int32, 0, width),
+                "clear_since": Column(np.int64, NOT_YET, width),
+                "clear_count": Column(np.int64, 0, width),
+            }
+        )
+        self._timers = SlotTable(
+            {
+                "owner": Column(np.int64, -1),
+                "pause": Column(np.int64, 0, width),
+                "since": Column(np.int64, NOT_YET, width),
+                "last": Column(np.int64, NOT_YET, width),
+                "count": Column(np.int64, 0, width),
+            }
+        )
+        self._owners: dict[str, _Owner] = {}
+        self._owner_at: dict[int, _Owner] = {}
+        self._devices: dict[str, _Device] = {}
+        self._device_at: dict[int, _Device] = {}
+        self._overrides: dict[str, dict[str, Override]] = {}
+        self._open: dict[str, tuple[int, int]] = {}
+        self._switched_off: list[tuple[_Owner, int, int]] = []
+        self._queue: tuple[list[int], list[int], list[float], list[int]] = ([], [], [], [])
+        self._late: list[Finding] = []
+
+    def attach(self, device_id: str, resident_id: str | None, *, reading_interval_s: float = 0.0) -> None:
+        """Start to watch a device. reading_interval_s: how far apart its readings are, for devices that report so
+        seldom that the signal table's staleness limit would break every delay (a spot check every five minutes).
+        """
+        known = self._devices.get(device_id)
+        if known is not None and known.owner.resident_id != resident_id:
+            self.detach(device_id)
+            known = None
+        if known is None:
+            self._settle()
+            owner = self._own(device_id, resident_id)
+            known = _Device(device_id, owner, self._timers.acquire())
+            owner.devices.add(device_id)
+            self._devices[device_id] = self._device_at[known.slot] = known
+            self._timers["owner"][known.slot] = owner.slot
+        interval_ns = int(max(0.0, reading_interval_s) * PAUSE_FACTOR * SECOND_NS)
+        self._timers["pause"][known.slot] = np.maximum(self._hold_ns, interval_ns)
+
+    def detach(self, device_id: str) -> None:
+        """Stop watching; with the last device of a resident the resident's state goes too (overrides stay)."""
+        device = self._devices.get(device_id)
+        if device is None:
+            return
+        self._settle()
+        del self._devices[device_id], self._device_at[device.slot]
+        owner = device.owner
+        self._cells["running"][owner.slot] -= self._timers["count"][device.slot] > 0
+        self._timers.release(device.slot)
+        owner.devices.discard(device_id)
+        if not owner.devices:
+            self._open = {episode: cell for episode, cell in self._open.items() if cell[0] != owner.slot}
+            self._cells.release(owner.slot)
+            del self._owners[owner.key], self._owner_at[owner.slot]
+
+    def set_limits(self, resident_id: str, overrides: Mapping[str, Override]) -> None:
+        """Replace this resident's own limits, by rule name (`heart_rate_low`); an empty mapping returns to the table.
+
+        Switching off a rule with an open finding clears it at the next step. Raises LimitError and changes nothing.
+        """
+        unknown = sorted(set(overrides) - set(self._index))
+        if unknown:
+            raise LimitError(f"unknown rule {unknown[0]!r}; known: {', '.join(self._index)}")
+        for rule in self.rules:
+            effective(rule, overrides.get(rule.name))
+        self._settle()
+        self._overrides[resident_id] = dict(overrides)
+        owner = self._owners.get(_key(None, resident_id))
+        if owner is not None:
+            self._write_limits(owner)
+            self._close_switched_off(owner)
+
+    def ingest(self, observations: Sequence[Observation]) -> None:
+        """Queue the readings that count; observations of other signals and devices are ignored."""
+        devices, signal_index, good = self._devices, self._signal_index, Quality.GOOD
+        slots, signals, values, times = self._queue
+        for o in observations:
+            device = devices.get(o.device_id)
+            if device is None or o.stored:
+                continue
+            if type(o) is Reading:
+                signal = signal_index.get(o.signal)
+                value = o.value
+                if signal is None or value is None or o.quality is not good or not device.worn:
+                    continue
+                if value != value or not 0 <= o.at_ns < LATEST_NS:  # noqa: PLR0124 - the cheapest test for NaN
+                    self.rejected += 1
+                    continue
+                slots.append(device.slot)
+                signals.append(signal)
+                values.append(value)
+                times.append(o.at_ns)
+            elif type(o) is DeviceEvent and o.signal == "worn" and isinstance(o.value, bool):
+                device.worn = o.value
+
+    def step(self, now_ns: int) -> list[Finding]:
+        """Findings of all readings taken since the last step, in order of time."""
+        self._settle()
+        found, self._late = self._late, []
+        for owner, column, began in self._switched_off:
+            found.append(self._switched_off_finding(owner, column, began, now_ns))
+        self._switched_off.clear()
+        found.sort(key=lambda finding: (finding.at_ns, finding.episode))
+        return found
+
+    def close(self, episode: str) -> None:
+        """A person has resolved the finding; if the condition lasts over a whole delay again, a new one begins."""
+        self._settle()
+        cell = self._open.pop(episode, None)
+        if cell is None:
+            return
+        row, column = cell
+        self._cells["open"][row, column] = False
+        self._cells["clear_count"][row, column] = 0
+        self._cells["running"][row, column] = 0
+        for device_id in self._owner_at[row].devices:
+            self._timers["count"][self._devices[device_id].slot, column] = 0
+
+    def _own(self, device_id: str, resident_id: str | None) -> _Owner:
+        key = _key(device_id, resident_id)
+        owner = self._owners.get(key)
+        if owner is None:
+            owner = _Owner(key, resident_id, self._cells.acquire())
+            self._owners[key] = self._owner_at[owner.slot] = owner
+            self._write_limits(owner)
+        return owner
+
+    def _write_limits(self, owner: _Owner) -> None:
+        own = self._overrides.get(owner.resident_id or "", {})
+        for i, rule in enumerate(self.rules):
+            limit, clear, delay_s = effective(rule, own.get(rule.name))
+            self._cells["limit"][owner.slot, i] = limit
+            self._cells["clear"][owner.slot, i] = clear
+            self._cells["delay"][owner.slot, i] = int(delay_s * SECOND_NS)
+
+    def _close_switched_off(self, owner: _Owner) -> None:
+        for column in np.flatnonzero(self._cells["open"][owner.slot] & np.isnan(self._cells["limit"][owner.slot])):
+            began = int(self._cells["began"][owner.slot, column])
+            self.close(self._episode(owner, int(column), began))
+            self._switched_off.append((owner, int(column), began))
+
+    def _settle(self) -> None:
+        """Work through the queue: all pairs of reading and rule that can change anything, each cell in order."""
+        slots, signals, values, times = self._queue
+        if not slots:
+            return
+        device = np.array(slots, dtype=np.int64)
+        signal = np.array(signals, dtype=np.int64)
+        value = np.array(values, dtype=np.float64)
+        at = np.array(times, dtype=np.int64)
+        for queue in self._queue:
+            queue.clear()
+        owner = self._timers["owner"][device]
+        for column in self._rules_of.T:
+            rule = column[signal]
+            keep = self._worth_a_look(owner, rule, value)
+            if keep.size:
+                self._in_rounds(device[keep], owner[keep], rule[keep], value[keep], at[keep])
+
+    def _worth_a_look(self, owner: NDArray[Any], rule: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
+        """Indices of the readings whose cell is open, has a delay running, or is beyond its limit in this batch."""
+        beyond = (rule >= 0) & ((value - self._cells["limit"][owner, rule]) * self._side[rule] >= 0)
+        hot = self._cells["open"] | (self._cells["running"] > 0)
+        hot[owner[beyond], rule[beyond]] = True
+        return np.flatnonzero((rule >= 0) & hot[owner, rule])
+
+    def _in_rounds(
+        self, device: NDArray[Any], owner: NDArray[Any], rule: NDArray[Any], value: NDArray[Any], at: NDArray[Any]
+    ) -> None:
+        """Hand over the first reading of every cell, then every second one, so that no cell occurs twice at once."""
+        cell = owner * len(self.rules) + rule
+        order = np.argsort(cell, kind="stable")
+        starts = np.flatnonzero(np.concatenate([[True], np.diff(cell[order]) != 0]))
+        lengths = np.diff(np.append(starts, cell.size))
+        rank = np.arange(cell.size) - np.repeat(starts, lengths)
+        by_round = np.argsort(rank, kind="stable")
+        bounds = np.flatnonzero(np.diff(rank[by_round])) + 1
+        for chosen in np.split(order[by_round], bounds):
+            self._advance(device[chosen], owner[chosen], rule[chosen], value[chosen], at[chosen])
+
+    def _advance(
+        self, device: NDArray[Any], owner: NDArray[Any], rule: NDArray[Any], value: NDArray[Any], at: NDArray[Any]
+    ) -> None:
+        """One reading for each of many different cells."""
+        cells, timers, side = self._cells, self._timers, self._side[rule]
+        beyond = (value - cells["limit"][owner, rule]) * side >= 0
+        back = (value - cells["clear"][owner, rule]) * side <= 0
+        last, count, pause = timers["last"][device, rule], timers["count"][device, rule], timers["pause"][device, rule]
+        broken = np.abs(at - last) > pause
+        at = np.where(broken, at, np.maximum(at, last))
+        going = (count > 0) & ~broken
+        since = np.where(going, timers["since"][device, rule], at)
+        readings = np.where(beyond, np.where(going, count + 1, 1), 0)
+        cells["running"][owner, rule] += (readings > 0).astype(np.int32) - (count > 0)
+        timers["last"][device, rule] = at
+        timers["since"][device, rule] = since
+        timers["count"][device, rule] = readings
+
+        was_open = cells["open"][owner, rule]
+        begins = ~was_open & (readings >= MIN_READINGS) & (at - since >= cells["delay"][owner, rule])
+        ends = was_open & self._recovered(owner, rule, at, back & was_open)
+        cells["open"][owner, rule] = (was_open | begins) & ~ends
+        cells["began"][owner, rule] = np.where(begins, since, cells["began"][owner, rule])
+        for i in np.flatnonzero(begins | ends):
+            self._conclude(
+                int(device[i]),
+                int(owner[i]),
+                int(rule[i]),
+                float(value[i]),
+                int(at[i]),
+                int(readings[i]),
+                bool(ends[i]),
+            )
+
+    def _recovered(
+        self, owner: NDArray[Any], rule: NDArray[Any], at: NDArray[Any], back: NDArray[Any]
+    ) -> NDArray[np.bool_]:
+        """Keep the clocks of recovery; true where recovery has lasted long enough. A clock set back starts it again."""
+        since, count = self._cells["clear_since"][owner, rule], self._cells["clear_count"][owner, rule]
+        going = (count > 0) & (at >= since)
+        since = np.where(going, since, at)
+        count = np.where(back, np.where(going, count + 1, 1), 0)
+        ended = (count >= MIN_READINGS) & (at - since >= self._hold_ns[rule])
+        self._cells["clear_since"][owner, rule] = since
+        self._cells["clear_count"][owner, rule] = np.where(ended, 0, count)
+        return np.asarray(ended)
+
+    def _conclude(
+        self, device: int, row: int, column: int, value: float, at_ns: int, readings: int, cleared: bool
+    ) -> None:
+        owner, rule = self._owner_at[row], self.rules[column]
+        began = int(self._cells["began"][row, column])
+        episode = self._episode(owner, column, began)
+        evidence: dict[str, str | float | int | bool] = {
+            "rule": f"{rule.name}/{VERSION}",
+            "signal": rule.signal,
+            "value": value,
+            "limit": float(self._cells["limit"][row, column]),
+            "clear_limit": float(self._cells["clear"][row, column]),
+            "held_s": (at_ns - began) / SECOND_NS,
+        }
+        if cleared:
+            self._open.pop(episode, None)
+        else:
+            self._open[episode] = (row, column)
+            evidence["readings"] = readings
+        phase = Phase.CLEARED if cleared else Phase.CONFIRMED
+        # Rule of succession (Laplace): n readings that all say yes give (n + 1) / (n + 2).
+        confidence = (max(readings, MIN_READINGS) + 1) / (max(readings, MIN_READINGS) + 2)
+        name = self._device_at[device].device_id
+        self._late.append(Finding(episode, rule.kind, owner.resident_id, at_ns, phase, confidence, (name,), evidence))
+
+    def _switched_off_finding(self, owner: _Owner, column: int, began: int, now_ns: int) -> Finding:
+        rule = self.rules[column]
+        evidence = {"rule": f"{rule.name}/{VERSION}", "signal": rule.signal, "reason": "limit_switched_off"}
+        episode = self._episode(owner, column, began)
+        devices = tuple(sorted(owner.devices)) or (owner.key,)
+        return Finding(episode, rule.kind, owner.resident_id, now_ns, Phase.CLEARED, 1.0, devices, evidence)
+
+    def _episode(self, owner: _Owner, column: int, began: int) -> str:
+        return f"{self.rules[column].name}:{owner.resident_id or owner.key}:{began}"
+
+
+def _key(device_id: str | None, resident_id: str | None) -> str:
+    return f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
+
+
+def _stale_ns(signal: str) -> int:
+    return int((SIGNALS[signal].stale_s or 0.0) * SECOND_NS)
+
+
+def _rules_by_signal(rules: Sequence[Rule], names: Sequence[str]) -> NDArray[np.int64]:
+    """Table (signals, most rules of one signal) of rule indices, padded with -1."""
+    of = [[i for i, rule in enumerate(rules) if rule.signal == name] for name in names]
+    width = max((len(row) for row in of), default=0)
+    return np.array([row + [-1] * (width - len(row)) for row in of], dtype=np.int64).reshape(len(names), width)

@@ -1,0 +1,290 @@
+"""Faults of the equipment: signal lost, not worn, battery low, device fault, path down. One finding for each cause.
+
+All timers here run on the gateway's own times (`received_ns` and the `now` of a step): silence is about what has
+arrived, not about a device's clock. What a device had stored counts as a sign of life and as nothing else.
+
+Silence is counted only while somebody was watching: when neither a step nor an observation came for `HOLE_S`, the
+process stood still or its clock jumped, and that time is taken out of every timer instead of declaring all devices
+lost. So `step` must be called at least every minute.
+
+A device whose id ends in "/bridge" is a path. It is watched as soon as it or one device behind it (same prefix) is
+attached. While it is down, the silence of the devices behind it is not counted and raises nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from analytics.device_watch import (
+    NEVER,
+    RULE_VERSION,
+    SECOND_NS,
+    SILENT_SIGNALS,
+    STATE_SIGNALS,
+    Path,
+    TechnicalOptions,
+    Watch,
+)
+from analytics.findings import Evidence, Finding, Phase
+from analytics.slots import Column, SlotTable
+from device_drivers.observations import DeviceEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from device_drivers.observations import Observation
+
+HOLE_S = 60.0
+BRIDGE = "/bridge"
+NOT_YET = -(2**62)
+_CODES = {name: i + 1 for i, name in enumerate(SILENT_SIGNALS)} | dict.fromkeys(STATE_SIGNALS, -1) | {"battery": -2}
+_ONLINE = "online"
+
+
+class TechnicalWatch:
+    """Detector of equipment faults.
+
+    path_delay_s: how long a path may be down before it is reported. path_grace_s: the least time the devices behind
+    it have to speak again after it has come back.
+    """
+
+    signals: ClassVar[frozenset[str] | None] = None
+    """Every observation is a sign of life."""
+    attach_options: ClassVar[tuple[str, ...]] = tuple(field.name for field in fields(TechnicalOptions))
+
+    def __init__(self, *, path_delay_s: float = 0.0, path_grace_s: float = 120.0) -> None:
+        self._table = SlotTable(
+            {
+                "due": Column(np.int64, NEVER),
+                "limit": Column(np.int64, NEVER),
+                "heard": Column(np.int64, NOT_YET),
+                "signal_limit": Column(np.int64, NEVER),
+                "signal": Column(np.int64, NEVER, len(SILENT_SIGNALS)),
+                "exact": Column(np.bool_, False),
+                "held": Column(np.bool_, False),
+            }
+        )
+        self._path_delay_ns = int(path_delay_s * SECOND_NS)
+        self._path_grace_ns = int(path_grace_s * SECOND_NS)
+        self._watches: dict[str, Watch] = {}
+        self._watch_at: dict[int, Watch] = {}
+        self._paths: dict[str, Path] = {}
+        self._taken_off: dict[str, Watch] = {}
+        self._unmarked: list[Watch] = []
+        self._mark: int | None = None
+        self._queue: list[Observation] = []
+        self._slots: list[int] = []
+        self._codes: list[int] = []
+        self._found: list[Finding] = []
+
+    def attach(self, device_id: str, resident_id: str | None, **options: Any) -> None:
+        """Start to watch a device; its silence counts from now. options: the fields of `TechnicalOptions`.
+
+        Attaching again under the same resident only changes the limits. Raises TypeError for an unknown option and
+        ValueError for one that is not a positive number.
+        """
+        wanted = TechnicalOptions(**options)
+        known = self._watches.get(device_id)
+        if known is not None and known.resident_id != resident_id:
+            self.detach(device_id)
+            known = None
+        self._absorb()
+        if known is None:
+            known = Watch(device_id, resident_id, self._table, self._table.acquire(), self._found)
+            self._watches[device_id] = self._watch_at[known.slot] = known
+            path = self._path_of(device_id)
+            self._table["held"][known.slot] = path is not None and path.down_ns is not None
+            self._unmarked.append(known)
+        known.set_options(wanted, silent=device_id.endswith(BRIDGE) and "lost_after_s" not in options)
+        if self._mark is not None:
+            self._start_unmarked(self._mark)
+
+    def detach(self, device_id: str) -> None:
+        """Stop watching; its open findings are cleared at the next step, because it is nobody's device any more."""
+        self._absorb()
+        watch = self._watches.pop(device_id, None)
+        if watch is None:
+            return
+        watch.clear_all(self._mark or 0, "detached")
+        self._taken_off.pop(device_id, None)
+        self._unmarked = [other for other in self._unmarked if other is not watch]
+        del self._watch_at[watch.slot]
+        self._table.release(watch.slot)
+        prefix = _prefix(device_id)
+        if prefix in self._paths and not self._is_watched_path(prefix):
+            path = self._paths.pop(prefix)
+            self._clear_path(path, self._mark or 0, "detached")
+
+    def ingest(self, observations: Sequence[Observation]) -> None:
+        """Queue what attached devices sent."""
+        watches, code_of = self._watches, _CODES.get
+        queue, slots, codes = self._queue, self._slots, self._codes
+        mark = NOT_YET if self._mark is None else self._mark
+        hole = int(HOLE_S * SECOND_NS)
+        for o in observations:
+            code = code_of(o.signal, 0)
+            watch = watches.get(o.device_id)
+            if watch is None and not (code == -1 and o.device_id.endswith(BRIDGE)):
+                continue
+            received = o.received_ns
+            if not 0 <= received < NEVER:
+                continue
+            if received > mark:
+                if received - mark > hole:
+                    self._advance_mark(received)
+                mark = self._mark = received
+            elif mark - received > hole:
+                self._advance_mark(received)
+                mark = received
+            if code < 0:
+                if code == -1 and o.device_id.endswith(BRIDGE):
+                    self._bridge(o)
+                    continue
+                if code == -2 and watch is not None and not watch.battery_matters(o):
+                    code = 0
+            if watch is not None:
+                queue.append(o)
+                slots.append(watch.slot)
+                codes.append(code)
+        if self._unmarked and self._mark is not None:
+            self._start_unmarked(self._mark)
+
+    def step(self, now_ns: int) -> list[Finding]:
+        """Faults known by now, in order of time."""
+        self._absorb()
+        self._advance_mark(now_ns)
+        self._expire(now_ns)
+        found = sorted(self._found, key=lambda finding: (finding.at_ns, finding.episode))
+        self._found.clear()
+        return found
+
+    def _start_unmarked(self, now_ns: int) -> None:
+        for watch in self._unmarked:
+            watch.start(now_ns)
+        self._unmarked.clear()
+
+    def _advance_mark(self, now_ns: int) -> None:
+        """Move the last watched time to now; a hole or a clock set back shifts all timers with it."""
+        if self._mark is None:
+            self._mark = now_ns
+            self._start_unmarked(now_ns)
+            return
+        moved = now_ns - self._mark
+        if abs(moved) <= HOLE_S * SECOND_NS:
+            self._mark = max(self._mark, now_ns)
+            return
+        self._absorb()
+        self._expire(self._mark)
+        for name in ("due", "heard", "signal"):
+            column = self._table[name]
+            column[(column != NEVER) & (column != NOT_YET)] += moved
+        for watch in self._watches.values():
+            if watch.worn_off_ns is not None:
+                watch.worn_off_ns += moved
+        for path in self._paths.values():
+            path.shift(moved)
+        self._mark = now_ns
+
+    def _absorb(self) -> None:
+        """Work through the queue: devices with nothing but signs of life all at once, the others one by one."""
+        if not self._queue:
+            return
+        table = self._table
+        slot = np.array(self._slots, dtype=np.int64)
+        code = np.array(self._codes, dtype=np.int64)
+        received = np.fromiter((o.received_ns for o in self._queue), np.int64, slot.size)
+        end = table["heard"].copy()
+        np.maximum.at(end, slot, received)
+        exact = table["exact"].copy()
+        exact[slot[code < 0]] = True
+        exact |= end >= table["due"]
+        exact |= (end[:, None] - table["signal"] >= table["signal_limit"][:, None]).any(axis=1)
+        plain = ~exact[slot]
+        quick = slot[plain]
+        table["heard"][quick] = end[quick]
+        table["due"][quick] = end[quick] + table["limit"][quick]
+        silent = plain & (code > 0)
+        Watch.hear_signals(table, slot[silent], code[silent] - 1, received[silent])
+        for i in np.flatnonzero(~plain):
+            watch = self._watch_at[int(slot[i])]
+            watch.take(self._queue[i], int(code[i]))
+            if watch.worn_off_ns is not None:
+                self._taken_off[watch.device_id] = watch
+        self._queue.clear()
+        self._slots.clear()
+        self._codes.clear()
+
+    def _expire(self, now_ns: int) -> None:
+        """Raise everything that has been due at some time up to now."""
+        table = self._table
+        for slot in np.flatnonzero((table["due"] <= now_ns) & ~table["held"]):
+            self._watch_at[int(slot)].lose()
+        for watch in [watch for watch in self._taken_off.values() if watch.taken_off(now_ns)]:
+            del self._taken_off[watch.device_id]
+        for path in self._paths.values():
+            self._raise_path(path, now_ns)
+
+    def _bridge(self, o: Observation) -> None:
+        prefix = _prefix(o.device_id)
+        if o.signal != _ONLINE or not isinstance(o, DeviceEvent) or o.stored or not self._is_watched_path(prefix):
+            return
+        self._absorb()
+        self._expire(o.received_ns)
+        path = self._paths.setdefault(prefix, Path(o.device_id))
+        if o.value is False and path.down_ns is None:
+            path.go_down(o.received_ns, o.at_ns, self._path_delay_ns)
+            self._table["held"][self._behind(prefix)] = True
+        elif o.value is True and path.down_ns is not None:
+            self._raise_path(path, o.received_ns)
+            self._clear_path(path, o.received_ns, "returned")
+
+    def _raise_path(self, path: Path, now_ns: int) -> None:
+        if path.due_ns is None or path.due_ns > now_ns:
+            return
+        path.episode = f"path_down:{path.device_id}:{path.at_ns}"
+        at_ns, path.due_ns = path.due_ns, None
+        self._found.append(self._path_finding(path, at_ns, Phase.CONFIRMED, "offline"))
+
+    def _clear_path(self, path: Path, now_ns: int, reason: str) -> None:
+        """The devices behind the path get the time back that it was down, and the grace period at least."""
+        behind = self._behind(_prefix(path.device_id))
+        due = self._table["due"]
+        if path.down_ns is not None:
+            waited = np.where(due[behind] == NEVER, 0, now_ns - path.down_ns)
+            due[behind] = np.maximum(due[behind] + waited, now_ns + self._path_grace_ns)
+        self._table["held"][behind] = False
+        if path.episode is not None:
+            self._found.append(self._path_finding(path, now_ns, Phase.CLEARED, reason))
+        path.reset()
+
+    def _path_finding(self, path: Path, at_ns: int, phase: Phase, reason: str) -> Finding:
+        watch = self._watches.get(path.device_id)
+        behind = len(self._behind(_prefix(path.device_id)))
+        evidence: dict[str, Evidence] = {
+            "rule": f"path_down/{RULE_VERSION}",
+            "reason": reason,
+            "devices_behind": behind,
+        }
+        resident_id = watch.resident_id if watch else None
+        return Finding(path.episode or "", "path_down", resident_id, at_ns, phase, 1.0, (path.device_id,), evidence)
+
+    def _behind(self, prefix: str) -> list[int]:
+        return [
+            watch.slot
+            for device_id, watch in self._watches.items()
+            if device_id.startswith(prefix) and not device_id.endswith(BRIDGE)
+        ]
+
+    def _is_watched_path(self, prefix: str) -> bool:
+        return any(device_id.startswith(prefix) for device_id in self._watches)
+
+    def _path_of(self, device_id: str) -> Path | None:
+        return next((path for prefix, path in self._paths.items() if device_id.startswith(prefix)), None)
+
+
+def _prefix(device_id: str) -> str:
+    """What the ids of a bridge and of the devices behind it begin with: "home/bridge" and "home/sos": "home/"."""
+    return device_id[: device_id.rfind("/") + 1]
