@@ -60,6 +60,8 @@ class ApiSettings(_Settings):
     port: int = Field(8080, ge=0, le=65535)
     public_url: str | None = None
     """How the 助急 service reaches this box for call-backs; the listening address where absent."""
+    docs: bool = False
+    """Show the API's documentation pages at /api/docs without a key. For development."""
 
 
 class TlsSettings(_Settings):

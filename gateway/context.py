@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from gateway.alerts.service import AlertService
     from gateway.broadcast import Broadcast
     from gateway.config import Settings
+    from gateway.database import Database
     from gateway.live import LiveState
     from gateway.pipeline import Pipeline
     from gateway.registry import Registry
@@ -45,6 +46,7 @@ class Context:
     """
 
     settings: Settings
+    database: Database
     registry: Registry
     alerts: AlertService
     store: SeriesStore
