@@ -1,0 +1,1 @@
+"""The console: the page on which carers and families see residents and answer alerts."""

@@ -1,0 +1,230 @@
+"""Every text of the console, in both languages, in one table.
+
+Names of kinds, signals and parts of the box come from their own tables; everything else a person reads is here.
+`{...}` marks what is filled in. Keys of a family ("look.", "state.", "outcome.", ...) end in the machine word.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Say = Callable[..., str]
+
+LANGUAGES = ("zh-CN", "en")
+
+
+class Text(NamedTuple):
+    """One text in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+def _family(prefix: str, rows: Mapping[str, tuple[str, str]]) -> dict[str, Text]:
+    return {f"{prefix}.{name}": Text(*row) for name, row in rows.items()}
+
+
+TEXTS: Mapping[str, Text] = {
+    "app.title": Text("银龄监护", "Yinling"),
+    "app.not_medical": Text("非医疗器械", "Not a medical device"),
+    "app.not_medical_long": Text(
+        "非医疗器械：不能代替医护人员的判断，紧急情况请直接呼叫急救。",
+        "Not a medical device: it does not replace trained judgement. In an emergency call the ambulance yourself.",
+    ),
+    "app.other_language": Text("English", "中文"),
+    "app.logout": Text("退出", "Log out"),
+    "app.who": Text("{person}（{key}）", "{person} ({key})"),
+    "app.box_time": Text("网关时间", "Box time"),
+    "theme.auto": Text("明暗：自动", "Colours: automatic"),
+    "theme.light": Text("明暗：浅色", "Colours: light"),
+    "theme.dark": Text("明暗：深色", "Colours: dark"),
+    "sound.on": Text("声音：开", "Sound: on"),
+    "sound.off": Text("声音：关", "Sound: off"),
+    "login.title": Text("登录", "Log in"),
+    "login.key": Text("访问密钥", "Access key"),
+    "login.person": Text("您的姓名", "Your name"),
+    "login.person_why": Text("您处理报警时会记录此姓名。", "It is written into the record when you answer an alert."),
+    "login.send": Text("登录", "Log in"),
+    "login.refused": Text(
+        "密钥不正确或已停用。请核对后重试，或向管理员索取。",
+        "This key is wrong or has been withdrawn. Check it and try again, or ask the administrator for one.",
+    ),
+    "login.nameless": Text("请填写您的姓名。", "Please give your name."),
+    "login.wait": Text("尝试次数过多，请一分钟后再试。", "Too many attempts. Please wait a minute."),
+    "login.foreign": Text(
+        "请求来自其他网站，已拒绝。请在本页登录。", "The request came from another site and was refused. Log in here."
+    ),
+    "login.box_fault": Text(
+        "网关暂时无法核对密钥。请稍后重试，并告知管理员。",
+        "The box cannot check keys at the moment. Try again shortly and tell the administrator.",
+    ),
+    "enter.title": Text("正在进入…", "Entering…"),
+    "enter.no_script": Text("请启用 JavaScript，或改用密钥登录。", "Turn JavaScript on, or log in with a key."),
+    "enter.used": Text(
+        "此登录链接已用过或已过期。请用密钥登录。",
+        "This login link has been used or has run out. Log in with a key.",
+    ),
+    "link.lost": Text(
+        "与网关失去连接 {seconds} 秒。下面显示的不是当前情况，请直接去看望老人。",
+        "No connection to the box for {seconds} s. What you see is not current: go and look.",
+    ),
+    "fault.board": Text(
+        "网关读不到报警记录，下面的报警可能不全：{error}",
+        "The box cannot read its alerts, the list below may be incomplete: {error}",
+    ),
+    "fault.health": Text("网关无法检查自身状态：{error}", "The box cannot check itself: {error}"),
+    "fault.view": Text("显示出错，请查看日志：{error}", "The display failed, see the log: {error}"),
+    "alerts.title": Text("待处理报警", "Open alerts"),
+    "alerts.none": Text("没有待处理的报警", "No open alerts"),
+    "alerts.none_known": Text("还没有读到报警记录", "Alerts have not been read yet"),
+    "alerts.since": Text("{clock} 起，已 {duration}", "since {clock}, {duration}"),
+    "alerts.count": Text("{count} 次", "{count} times"),
+    "alerts.test": Text("测试", "Test"),
+    "alerts.countdown": Text("{seconds} 秒后通知联系人", "Contacts are told in {seconds} s"),
+    "alerts.countdown_over": Text("正在通知联系人", "Telling the contacts now"),
+    "alerts.repeats": Text("已再次通知 {count} 遍", "told again {count} times"),
+    "alerts.site": Text("本站点", "This site"),
+    "alerts.device": Text("设备 {name}", "Device {name}"),
+    "alerts.more": Text("另有 {count} 条未显示", "{count} more not shown"),
+    "residents.title": Text("老人", "Residents"),
+    "residents.none": Text(
+        "还没有登记老人。登记后会显示在这里。", "No residents yet. They appear here once they are registered."
+    ),
+    "card.room": Text("房间 {room}", "Room {room}"),
+    "card.no_device": Text("没有分配设备", "No device assigned"),
+    "card.silent": Text("没有当前数据", "No current data"),
+    "card.heard": Text("最近收到 {age}", "last heard {age}"),
+    "card.never_heard": Text("从未收到数据", "never heard"),
+    "trace.title": Text("加速度，最近 12 秒", "Acceleration, last 12 s"),
+    "trace.none": Text("加速度：最近 12 秒没有数据", "Acceleration: nothing in the last 12 s"),
+    "trace.top": Text("{g} g", "{g} g"),
+    "age.now": Text("刚刚", "now"),
+    "age.seconds": Text("{n} 秒前", "{n} s ago"),
+    "age.minutes": Text("{n} 分钟前", "{n} min ago"),
+    "age.hours": Text("{n} 小时前", "{n} h ago"),
+    "age.days": Text("{n} 天前", "{n} d ago"),
+    "age.unknown": Text("时间不明", "time unknown"),
+    "duration.long": Text("{hours} 小时 {minutes} 分", "{hours} h {minutes} min"),
+    "health.title": Text("网关状态", "Box health"),
+    "health.ok": Text("正常", "OK"),
+    "health.fault": Text("故障", "Fault"),
+    "health.all_ok": Text("网关各部分正常", "All parts of the box are working"),
+    "health.faults": Text("网关有 {count} 处故障", "{count} faults on the box"),
+    "health.none": Text("网关没有报告自身状态", "The box reports nothing about itself"),
+    "dialog.title": Text("结束报警：实际情况是什么？", "Resolve: what was it really?"),
+    "dialog.note": Text("备注（可不填）", "Note (optional)"),
+    "dialog.person": Text("处理人姓名", "Your name"),
+    "dialog.send": Text("结束报警", "Resolve"),
+    "dialog.back": Text("返回", "Back"),
+    "dialog.choose": Text("请选择实际情况。", "Choose what it was."),
+    "answer.done": Text("已记录", "Recorded"),
+    "answer.refused": Text("没有记录：{reason}", "Not recorded: {reason}"),
+    "answer.closed": Text("此报警已经结束", "the alert is closed already"),
+    "answer.nameless": Text("请填写姓名", "a name is needed"),
+    "answer.unknown": Text("没有这条报警", "there is no such alert"),
+    "answer.not_allowed": Text("您的密钥不能处理报警", "your key may not answer alerts"),
+    "answer.box_fault": Text(
+        "网关写不进数据库，请重试；仍不行请打电话",
+        "the box could not write to its database; try again, then telephone",
+    ),
+    "answer.read_only": Text("仅查看", "View only"),
+    **_family(
+        "look",
+        {
+            "calm": ("平安", "Calm"),
+            "attention": ("留意", "Attention"),
+            "alarm": ("报警", "Alarm"),
+            "unknown": ("未知", "Unknown"),
+        },
+    ),
+    **_family(
+        "state",
+        {
+            "suspected": ("疑似", "Suspected"),
+            "raised": ("无人应答", "Nobody has answered"),
+            "delivered": ("已送达，无人应答", "Delivered, nobody has answered"),
+            "acknowledged": ("{who} 已接手", "Taken by {who}"),
+            "en_route": ("{who} 在路上", "{who} is on the way"),
+            "on_scene": ("{who} 已到场", "{who} is there"),
+            "resolved": ("已结束", "Resolved"),
+            "cancelled": ("已取消", "Cancelled"),
+        },
+    ),
+    **_family(
+        "priority",
+        {"1": ("高", "High"), "2": ("中", "Medium"), "3": ("低", "Low")},
+    ),
+    **_family(
+        "action",
+        {
+            "acknowledge": ("我来处理", "I take it"),
+            "en_route": ("我在路上", "On my way"),
+            "on_scene": ("我已到场", "I am there"),
+            "resolve": ("结束报警…", "Resolve…"),
+            "cancel": ("我没事，取消", "I am fine, cancel"),
+        },
+    ),
+    **_family(
+        "outcome",
+        {
+            "real_fall": ("确实跌倒", "Real fall"),
+            "real_help": ("确实需要帮助", "Help was needed"),
+            "false_alarm": ("误报", "False alarm"),
+            "test": ("测试", "Test"),
+            "recovered": ("已自行恢复", "Recovered by itself"),
+            "other": ("其他", "Other"),
+        },
+    ),
+    **_family(
+        "quality",
+        {
+            "poor": ("信号差", "poor signal"),
+            "no_contact": ("未接触", "no contact"),
+            "invalid": ("设备无读数", "no reading"),
+            "out_of_range": ("读数不合理", "implausible"),
+        },
+    ),
+    **_family("unit", {"/min": ("次/分", "/min"), "%": ("%", "%"), "Cel": ("°C", "°C")}),
+    **_family(
+        "fact",
+        {
+            "worn_true": ("已佩戴", "worn"),
+            "worn_false": ("未佩戴", "not worn"),
+            "bed_in": ("在床", "in bed"),
+            "bed_left": ("离床", "out of bed"),
+            "bed_none": ("无人在床", "bed empty"),
+            "presence_true": ("室内有人", "somebody in the room"),
+            "presence_false": ("室内无人", "nobody in the room"),
+            "battery": ("电量 {n}%", "battery {n}%"),
+        },
+    ),
+    **_family(
+        "part",
+        {
+            "broker": ("消息服务", "Message broker"),
+            "serial": ("串口", "Serial line"),
+            "mqtt": ("MQTT 连接", "MQTT session"),
+            "store": ("历史数据", "History"),
+            "outbox": ("待发通知", "Outbox"),
+            "clock": ("时钟", "Clock"),
+            "pipeline": ("检测", "Detection"),
+            "alerts": ("报警", "Alerts"),
+            "database": ("数据库", "Database"),
+            "forwarder": ("数据转发", "Forwarding"),
+            "disk": ("磁盘", "Disk"),
+        },
+    ),
+}
+
+
+def speaker(language: str) -> Say:
+    """`say(key, **filled)` in one language; an unknown language speaks Chinese. Raises KeyError for an unknown key."""
+    column = 1 if language == "en" else 0
+
+    def say(key: str, **filled: object) -> str:
+        return TEXTS[key][column].format(**filled)
+
+    return say
