@@ -109,7 +109,7 @@ def technical_scene() -> Scenario:
         event("home/bridge", "online", value=True, s=300),
         event("home/door", "door", "open", 305),
     ]
-    states = [
+    states: list[Observation] = [
         reading("watch", "battery", 19.0, 15),
         reading("watch", "battery", 22.0, 25),
         reading("watch", "battery", 90.0, 40),
