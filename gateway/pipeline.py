@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from analytics.engine import Engine
-
     from device_drivers.observations import Observation
     from gateway.store.base import SeriesStore
 
@@ -44,7 +43,9 @@ MAX_UNKNOWN = 1_000
 
 @dataclass(slots=True)
 class PipelineHealth:
-    """Counters. latency_s: for the latest observations, the time from arrival until their findings were committed."""
+    """Counters. latency_s: for the latest observations, the time from arrival until their findings were committed.
+    last_turn_s: when the loop last turned, monotonic.
+    """
 
     observations: int = 0
     steps: int = 0
@@ -54,6 +55,7 @@ class PipelineHealth:
     step_seconds: float = 0.0
     ingest_seconds: float = 0.0
     commit_seconds: float = 0.0
+    last_turn_s: float = 0.0
     latency_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCY_KEPT))
 
 
@@ -85,6 +87,7 @@ class Pipeline:
         self._appended = 0
         self._wake = asyncio.Event()
         self._running = True
+        self.health.last_turn_s = monotonic()
 
     def offer(self, observations: list[Observation], held: Held | None) -> None:
         """Take what a source decoded; the next turn of the loop handles it, at once when it concerns a life."""
@@ -133,6 +136,7 @@ class Pipeline:
             self.health.commit_seconds += self._monotonic() - started
         self._record(observations)
         self._release(held)
+        self.health.last_turn_s = self._monotonic()
 
     async def stop(self) -> None:
         """End the loop after one more turn."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from device_drivers.codec import Codec, MessageCodec, StreamCodec
+    from device_drivers.codec import MessageCodec, StreamCodec
     from device_drivers.observations import Observation
     from device_drivers.transports.mqtt_session import MqttMessage, MqttSession
     from device_drivers.transports.serial_line import SerialLine
@@ -26,29 +26,6 @@ class Held:
     devices: list[str]
     due_s: float
     extensions: int = 0
-
-
-class Source(Protocol):
-    """What the gateway starts, polls, watches and stops."""
-
-    name: str
-    codec: Codec
-
-    def start(self) -> None:
-        """Begin to connect."""
-
-    async def run(self) -> None:
-        """Pass on what arrives, until stopped."""
-
-    def poll(self, now_ns: int) -> None:
-        """Send what the codec wants to say now."""
-
-    def stop(self) -> None:
-        """Disconnect."""
-
-    @property
-    def connected(self) -> bool:
-        """Whether the way to the devices is up."""
 
 
 class SerialSource:
@@ -145,3 +122,6 @@ class MqttSource:
     def stop(self) -> None:
         """Disconnect."""
         self.session.stop()
+
+
+Source = SerialSource | MqttSource

@@ -8,11 +8,19 @@ from device_drivers.zigbee2mqtt.tables import SIGNALS_GIVEN
 
 __all__ = ["DRIVER", "Zigbee2MqttCodec"]
 
+
+def _account_topics(device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The bridge has the account of all its devices: everything below its base topic."""
+    everything = (f"{device_id.removesuffix('/bridge')}/#",)
+    return everything, everything
+
+
 DRIVER = Driver(
     family="zigbee2mqtt",
     title_zh="Zigbee2MQTT 网关（呼救按钮、门磁、人体、烟雾、燃气、水浸、跌倒雷达、床垫）",
     title_en="Zigbee2MQTT bridge (call buttons, doors, motion, smoke, gas, water, fall radars, bed pads)",
     signals=SIGNALS_GIVEN,
     message=Zigbee2MqttCodec,
+    account_topics=_account_topics,
     aliases=("z2m",),
 )

@@ -1,0 +1,115 @@
+"""The health of the box by part, in words for people and numbers for machines: its own faults are never silent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gateway.context import HealthItem
+from gateway.sources import MqttSource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gateway.alerts.recorder import AlertChange
+    from gateway.broker.supervisor import Broker
+    from gateway.pipeline import Pipeline
+    from gateway.sources import Source
+    from gateway.store.base import SeriesStore
+    from gateway.store.influx_forwarder import InfluxForwarder
+
+SILENT_TURN_S = 5.0
+MAX_REJECTED_SHARE = 0.05
+"""More than 5 % of frames rejected means a bad cable or the wrong baud rate."""
+CLOCK_FLOOR_NS = 1_767_225_600 * 1_000_000_000
+"""2026-01-01: a clock before this has lost its time."""
+
+
+def broker_item(broker: Broker) -> HealthItem:
+    """The embedded broker."""
+    health = broker.health
+    numbers = {"starts": float(health.starts), "adopted": float(health.adopted)}
+    if health.running:
+        return HealthItem("broker", True, "消息代理运行正常", "the broker is running", numbers)
+    return HealthItem("broker", False, "消息代理停止，正在重启", "the broker is down and being restarted", numbers)
+
+
+def source_item(source: Source) -> HealthItem:
+    """One way in: connection and decoding."""
+    codec = source.codec.health
+    rejected = sum(codec.rejected.values())
+    numbers = {"frames": float(codec.frames), "rejected": float(rejected), "skipped_bytes": float(codec.skipped_bytes)}
+    if isinstance(source, MqttSource):
+        session = source.session.health
+        numbers |= {"messages": float(session.messages), "dropped": float(session.dropped)}
+    else:
+        numbers |= {"bytes_in": float(source.line.health.bytes_in), "opens": float(source.line.health.opens)}
+    name = source.name
+    if not source.connected:
+        return HealthItem(name, False, f"{name} 未连接", f"{name} is not connected", numbers)
+    if codec.frames + rejected > 100 and rejected > MAX_REJECTED_SHARE * (codec.frames + rejected):
+        return HealthItem(name, False, f"{name} 数据错误过多", f"{name}: too many bad frames", numbers)
+    return HealthItem(name, True, f"{name} 正常", f"{name} is well", numbers)
+
+
+def store_item(store: SeriesStore) -> HealthItem:
+    """The history."""
+    health = store.health()
+    numbers = {"rows": float(health.rows), "bytes": float(health.bytes), "pending": float(health.pending)}
+    if health.state == "ok":
+        return HealthItem("store", True, "历史记录正常", "the history is being written", numbers)
+    return HealthItem("store", False, "历史记录写不进磁盘", "the history cannot be written to the disk", numbers)
+
+
+def forwarder_item(forwarder: InfluxForwarder) -> HealthItem:
+    """Forwarding of the history."""
+    health = forwarder.health()
+    numbers = {"rows": float(health.rows), "lag_rows": float(health.lag_rows), "lag_s": health.lag_s}
+    if health.state in {"idle", "sending"}:
+        return HealthItem("influx", True, "历史转发正常", "the history is being forwarded", numbers)
+    return HealthItem(
+        "influx", False, "历史转发中断，数据保留在本机", "forwarding is down; the data waits here", numbers
+    )
+
+
+def pipeline_item(pipeline: Pipeline, now_s: float) -> HealthItem:
+    """The heart: is it turning, and has it had faults. now_s: monotonic."""
+    health = pipeline.health
+    last_turn_age_s = now_s - health.last_turn_s
+    numbers = {
+        "observations": float(health.observations),
+        "engine_faults": float(health.engine_faults),
+        "held": float(pipeline.held_messages),
+        "last_turn_s": last_turn_age_s,
+    }
+    if last_turn_age_s > SILENT_TURN_S:
+        return HealthItem("pipeline", False, "分析停滞", "the analysis has stalled", numbers)
+    if health.engine_faults:
+        return HealthItem("pipeline", False, "分析出现过内部故障", "the analysis has had an internal fault", numbers)
+    return HealthItem("pipeline", True, "分析运行正常", "the analysis is running", numbers)
+
+
+def clock_item(now_ns: int) -> HealthItem:
+    """The wall clock."""
+    numbers = {"utc_s": now_ns / 1e9}
+    if now_ns >= CLOCK_FLOOR_NS:
+        return HealthItem("clock", True, "时钟正常", "the clock is plausible", numbers)
+    return HealthItem("clock", False, "时钟不对", "the clock is wrong", numbers)
+
+
+def alert_event(change: AlertChange) -> dict[str, Any]:
+    """A change of an alert as the live stream carries it."""
+    alert = change.alert
+    return {
+        "alert_id": alert.id,
+        "kind": alert.kind,
+        "resident_id": alert.resident_id,
+        "priority": int(alert.priority),
+        "state": alert.state.value,
+        "revision": alert.revision,
+        "entries": [{"type": entry.type.value, "at_ns": entry.at_ns, "who": entry.who} for entry in change.entries],
+    }
+
+
+def all_well(items: Iterable[HealthItem]) -> bool:
+    """Whether every part is well."""
+    return all(item.ok for item in items)

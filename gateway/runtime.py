@@ -1,0 +1,247 @@
+"""The running gateway: every part made, started in order, watched, and stopped in order.
+
+A part that ends by an unexpected error ends the whole: whoever supervises the process starts it again, and what was
+not finished is on disk or still at the broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from analytics.engine import default_engine
+from gateway import box_health, wiring
+from gateway.alerts.dispatcher import Dispatcher
+from gateway.alerts.service import AlertService
+from gateway.broadcast import Broadcast
+from gateway.broker.supervisor import Broker
+from gateway.context import Context, HealthItem
+from gateway.database import open_database
+from gateway.live import LiveState
+from gateway.pipeline import Pipeline
+from gateway.registry import Registry
+from gateway.server import GatewayServer
+from gateway.store.aio import AsyncStore
+from gateway.store.base import StoreUnavailableError
+from gateway.store.duckdb_store import DuckDBStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+
+    from analytics.findings import Finding
+    from gateway.alerts.recorder import AlertChange
+    from gateway.broker.config import BrokerUser
+    from gateway.config import Settings
+    from gateway.sources import Source
+
+log = structlog.get_logger(__name__)
+
+TICK_S = 0.25
+FLUSH_S = 1.0
+POLL_S = 1.0
+REGISTRY_S = 5.0
+HEALTH_S = 5.0
+RETAIN_S = 3600.0
+
+
+class Gateway:
+    """Made from settings. `await open()`, then `await run(stop)`; `run` closes what `open` opened."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], float] = time.monotonic,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.monotonic = monotonic
+        self.rng = rng or random.SystemRandom()
+        self.live = LiveState()
+        self.broadcast = Broadcast()
+        self.broker: Broker | None = None
+        self.sources: list[Source] = []
+        self._accounts: list[BrokerUser] = []
+        self._database_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
+
+    async def open(self) -> None:
+        """Open the files and make every part. Raises ConfigError, DatabaseError, BrokerError, StoreError."""
+        settings = self.settings
+        self._loop = asyncio.get_running_loop()
+        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.database = await self.in_database(open_database, settings.data / "gateway.sqlite")
+        self.registry = Registry(self.database)
+        self.store = DuckDBStore(wiring.store_options(settings), clock_ns=self.clock, monotonic=self.monotonic)
+        self.async_store = AsyncStore(self.store)
+        self.alerts = AlertService(
+            self.database,
+            router=wiring.router(settings),
+            payloads=wiring.payload_builder(settings),
+            cancel_windows={"fall": settings.alerts.cancel_window_s},
+            closed_episodes=self._episodes_closed,
+            rng=self.rng,
+        )
+        self.alerts.listen(self._alert_changed)
+        self._channels = wiring.assist_channels(settings)
+        self.dispatcher = Dispatcher(self.alerts, self._channels, clock=self.clock)
+        self.forwarder = wiring.influx_forwarder(settings, self.store)
+        self.pipeline = Pipeline(default_engine, self._take_findings, self.store, self.live, self.clock, self.monotonic)
+        await self._open_ways_in()
+        self.context = self._make_context()
+        self.server = GatewayServer(self.context)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set or a part ends, then end everything in order."""
+        for source in self.sources:
+            source.start()
+        if self.forwarder is not None:
+            self.forwarder.start()
+        stopping = asyncio.create_task(stop.wait())
+        tasks = {asyncio.create_task(part, name=name) for name, part in self._parts()}
+        log.info("gateway.running", api=self.server.url)
+        try:
+            done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done - {stopping}:
+                log.error("gateway.part_ended", part=task.get_name())
+                task.result()
+        finally:
+            stopping.cancel()
+            await self._close(tasks)
+
+    async def in_database(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Run a function of the registry or the alerts in the database thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._database_thread, partial(function, *args, **kwargs))
+
+    async def registry_changed(self) -> None:
+        """Watch exactly the devices that the registry has now, and give the broker their accounts."""
+        assignments, accounts = await self.in_database(self._read_registry)
+        self.pipeline.assign(assignments)
+        if self.broker is not None and accounts != self._accounts:
+            self._accounts = accounts
+            self.broker.set_users([self._own_account, *accounts])
+
+    def health(self) -> Sequence[HealthItem]:
+        """Every part of the box, now."""
+        items = [
+            box_health.clock_item(self.clock()),
+            box_health.pipeline_item(self.pipeline, self.monotonic()),
+            box_health.store_item(self.store),
+            *map(box_health.source_item, self.sources),
+        ]
+        if self.broker is not None:
+            items.append(box_health.broker_item(self.broker))
+        if self.forwarder is not None:
+            items.append(box_health.forwarder_item(self.forwarder))
+        return items
+
+    async def _open_ways_in(self) -> None:
+        if self.settings.mqtt.embedded:
+            self._own_account = wiring.gateway_user(self.settings)
+            self._accounts = await self.in_database(wiring.device_users, self.registry)
+            self.broker = Broker(wiring.broker_options(self.settings), [self._own_account, *self._accounts])
+            await self.broker.start()
+        around = wiring.Surroundings(self._loop, self.pipeline.offer, self.clock, self.monotonic)
+        self.sources = wiring.make_sources(self.settings, around)
+        await self.registry_changed()
+
+    def _make_context(self) -> Context:
+        return Context(
+            settings=self.settings,
+            database=self.database,
+            registry=self.registry,
+            alerts=self.alerts,
+            store=self.store,
+            live=self.live,
+            pipeline=self.pipeline,
+            broadcast=self.broadcast,
+            clock=self.clock,
+            in_database=self.in_database,
+            health=self.health,
+            registry_changed=self.registry_changed,
+        )
+
+    def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser]]:
+        owners = {one.device_id: one.resident_id for one in self.registry.assignments()}
+        devices = self.registry.devices()
+        return {device.id: owners.get(device.id) for device in devices}, wiring.device_users(self.registry)
+
+    def _parts(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+        if self.broker is not None:
+            yield "broker", self.broker.run()
+        for source in self.sources:
+            yield source.name, source.run()
+        yield "pipeline", self.pipeline.run()
+        yield "dispatcher", self.dispatcher.run()
+        yield "server", self.server.serve()
+        yield "deadlines", every(TICK_S, self._tick)
+        yield "history", every(FLUSH_S, self._flush)
+        yield "polling", every(POLL_S, self._poll)
+        yield "registry", every(REGISTRY_S, self.registry_changed)
+        yield "health", every(HEALTH_S, self._tell_health)
+        yield "retention", every(RETAIN_S, self._retain)
+
+    async def _close(self, tasks: set[asyncio.Task[None]]) -> None:
+        for source in self.sources:
+            source.stop()
+        self.server.stop()
+        await self.pipeline.stop()
+        await asyncio.wait(tasks, timeout=2.0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self.broker is not None:
+            await self.broker.stop()
+        if self.forwarder is not None:
+            await asyncio.to_thread(self.forwarder.stop)
+        for channel in self._channels.values():
+            await channel.aclose()
+        await self.async_store.close()
+        await self.in_database(self.database.close)
+        self._database_thread.shutdown()
+
+    async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
+        await self.in_database(self.alerts.take_many, findings, now_ns)
+
+    async def _tick(self) -> None:
+        await self.in_database(self.alerts.tick, self.clock())
+
+    async def _flush(self) -> None:
+        with contextlib.suppress(StoreUnavailableError):  # counted by the store and shown in its health
+            await self.async_store.flush()
+
+    async def _poll(self) -> None:
+        now_ns = self.clock()
+        for source in self.sources:
+            source.poll(now_ns)
+
+    async def _retain(self) -> None:
+        with contextlib.suppress(StoreUnavailableError):
+            await self.async_store.write(self.store.retain, self.clock())
+
+    async def _tell_health(self) -> None:
+        items = [{"name": item.name, "ok": item.ok, "zh": item.zh, "en": item.en} for item in self.health()]
+        self.broadcast.publish("health", {"items": items})
+
+    def _alert_changed(self, change: AlertChange) -> None:
+        """Called in the database thread."""
+        self._loop.call_soon_threadsafe(self.broadcast.publish, "alert", box_health.alert_event(change))
+
+    def _episodes_closed(self, episodes: Sequence[str]) -> None:
+        """Called in the database thread."""
+        self._loop.call_soon_threadsafe(self.pipeline.close_episodes, list(episodes))
+
+
+async def every(period_s: float, act: Callable[[], Awaitable[None]]) -> None:
+    """Act, then pause, for ever."""
+    while True:
+        await act()
+        await asyncio.sleep(period_s)

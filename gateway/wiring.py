@@ -1,0 +1,206 @@
+"""Makes the parts of a gateway from its settings: the broker with its accounts, and a source for each way in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from device_drivers.registry import UnknownFamilyError, find_driver
+from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions, subscriptions_of
+from device_drivers.transports.serial_line import SerialLine, SerialOptions
+from gateway.alerts.callback import CallbackVerifier
+from gateway.alerts.payload import PayloadBuilder
+from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
+from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
+from gateway.channels.webhook import WebhookChannel, WebhookOptions
+from gateway.config import ConfigError
+from gateway.secrets import own_secret
+from gateway.sources import MqttSource, SerialSource
+from gateway.store.base import StoreOptions
+from gateway.store.influx_client import InfluxOptions
+from gateway.store.influx_forwarder import InfluxForwarder
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from device_drivers.observations import Observation
+    from gateway.config import MqttSettings, SerialSettings, Settings, TlsSettings
+    from gateway.registry import Registry
+    from gateway.sources import Held, Source
+    from gateway.store.base import SeriesStore
+
+GATEWAY_USER = "yinling-gateway"
+CALLBACK_PATH = "/api/v1/assist/callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every source needs: the loop, where observations go, and the clocks."""
+
+    loop: asyncio.AbstractEventLoop
+    offer: Callable[[list[Observation], Held | None], None]
+    clock: Callable[[], int]
+    monotonic: Callable[[], float]
+
+
+def broker_options(settings: Settings) -> BrokerOptions:
+    """Options of the embedded broker."""
+    tls = settings.mqtt.tls
+    return BrokerOptions(
+        directory=settings.data / "broker",
+        host=settings.mqtt.host,
+        port=settings.mqtt.port,
+        tls_cert=_inside(settings, tls.cert_file) if tls else None,
+        tls_key=_inside(settings, tls.key_file) if tls else None,
+    )
+
+
+def gateway_user(settings: Settings) -> BrokerUser:
+    """The gateway's own account on the embedded broker."""
+    password = own_secret(settings.data, "broker").get_secret_value()
+    return BrokerUser(GATEWAY_USER, hash_password(password), ("#",), ("#",))
+
+
+def device_users(registry: Registry) -> list[BrokerUser]:
+    """An account for each device that has credentials and connects to the broker by itself."""
+    users = []
+    for device in registry.devices():
+        hashed = registry.credentials_hash(device.id)
+        try:
+            topics = find_driver(device.family).account_topics
+        except UnknownFamilyError:
+            topics = None
+        if hashed is not None and topics is not None:
+            publish, subscribe = topics(device.id)
+            users.append(BrokerUser(device.id, hashed, publish, subscribe))
+    return users
+
+
+def make_sources(settings: Settings, around: Surroundings) -> list[Source]:
+    """A source for each MQTT family and each serial line. Raises ConfigError, UnknownFamilyError."""
+    mqtt = [_mqtt_source(settings, family, around) for family in settings.mqtt.families]
+    return [*mqtt, *(_serial_source(line, around) for line in settings.serial)]
+
+
+def _mqtt_source(settings: Settings, family: str, around: Surroundings) -> MqttSource:
+    driver = find_driver(family)
+    if driver.message is None:
+        raise ConfigError(f"mqtt.families: {family} does not come over MQTT")
+    codec = driver.message(settings.drivers.get(driver.family, {}))
+    username, password = _login(settings)
+    mqtt = settings.mqtt
+    options = MqttOptions(
+        host=_reach(mqtt),
+        port=mqtt.port,
+        client_id=f"{mqtt.client_id}-{driver.family}",
+        subscriptions=subscriptions_of([codec.subscriptions()]),
+        username=username,
+        password=password,
+        tls=_client_tls(settings, mqtt.tls),
+    )
+    source: MqttSource
+
+    def connected() -> None:
+        source.greet()
+
+    session = MqttSession(options, around.loop, around.clock, connected)
+    source = MqttSource(session, codec, around.offer, mqtt.hold_time_s, around.monotonic)
+    return source
+
+
+def _serial_source(line: SerialSettings, around: Surroundings) -> SerialSource:
+    driver = find_driver(line.family)
+    if driver.stream is None:
+        raise ConfigError(f"serial {line.url}: {line.family} does not come over a serial line")
+    options = SerialOptions(line.url, line.baud or driver.baud)
+    codec = driver.stream(line.device_id, line.options)
+    return SerialSource(SerialLine(options, around.loop, around.clock), codec, around.offer)
+
+
+def _login(settings: Settings) -> tuple[str | None, str | None]:
+    mqtt = settings.mqtt
+    if mqtt.embedded:
+        return GATEWAY_USER, own_secret(settings.data, "broker").get_secret_value()
+    password = mqtt.password.load(settings.base).get_secret_value() if mqtt.password else None
+    return mqtt.username, password
+
+
+def _reach(mqtt: MqttSettings) -> str:
+    listening_everywhere = mqtt.embedded and mqtt.host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+    return "127.0.0.1" if listening_everywhere else mqtt.host
+
+
+def _client_tls(settings: Settings, tls: TlsSettings | None) -> TlsOptions | None:
+    if tls is None:
+        return None
+    own = not settings.mqtt.embedded
+    return TlsOptions(
+        ca_file=_text(_inside(settings, tls.ca_file)),
+        cert_file=_text(_inside(settings, tls.cert_file)) if own else None,
+        key_file=_text(_inside(settings, tls.key_file)) if own else None,
+    )
+
+
+def _inside(settings: Settings, path: Path | None) -> Path | None:
+    return settings.base / path if path is not None else None
+
+
+def _text(path: Path | None) -> str | None:
+    return str(path) if path is not None else None
+
+
+def store_options(settings: Settings) -> StoreOptions:
+    """Options of the history."""
+    keep = settings.store
+    return StoreOptions(
+        path=settings.data / "history.duckdb",
+        keep_readings_days=keep.readings_days,
+        keep_hourly_days=keep.hourly_days,
+        keep_events_days=keep.events_days,
+    )
+
+
+def influx_forwarder(settings: Settings, store: SeriesStore) -> InfluxForwarder | None:
+    """The forwarder of the history, None where not configured. Raises ConfigError for a missing token."""
+    influx = settings.influx
+    if influx is None:
+        return None
+    token = influx.token.load(settings.base)
+    return InfluxForwarder(store, InfluxOptions(url=influx.url, token=token, org=influx.org, bucket=influx.bucket))
+
+
+def assist_channels(settings: Settings) -> dict[str, WebhookChannel]:
+    """The signed webhook to the 助急 service, by its channel name; none where not configured. Raises ConfigError."""
+    assist = settings.assist
+    if assist is None:
+        return {}
+    secrets = tuple(secret.load(settings.base) for secret in assist.secrets)
+    source = f"urn:yinling:site:{quote(settings.site.name)}"
+    options = WebhookOptions(url=assist.url, secrets=secrets, source=source, allow_private=assist.allow_private)
+    return {WEBHOOK: WebhookChannel(options)}
+
+
+def router(settings: Settings) -> ContactRouter:
+    """Who is told: the 助急 service where configured, and the contacts of the registry."""
+    return ContactRouter(assist=Route(WEBHOOK, ASSIST) if settings.assist is not None else None)
+
+
+def payload_builder(settings: Settings) -> PayloadBuilder:
+    """What of this site goes into every message."""
+    return PayloadBuilder(site=settings.site.name, acknowledge_url=callback_url(settings))
+
+
+def callback_url(settings: Settings) -> str:
+    """Where the 助急 service sends its answers."""
+    api = settings.api
+    return f"{api.public_url or f'http://{api.host}:{api.port}'}{CALLBACK_PATH}"
+
+
+def callback_verifier(settings: Settings) -> CallbackVerifier | None:
+    """Checks the service's answers; None where no service is configured. Raises ConfigError."""
+    if settings.assist is None:
+        return None
+    return CallbackVerifier([settings.assist.callback_secret.load(settings.base)])
