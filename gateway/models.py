@@ -177,6 +177,7 @@ class OutboxRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
     alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id"))
     event: Mapped[str]
+    number: Mapped[int]
     channel: Mapped[str]
     contact: Mapped[str]
     address: Mapped[str]

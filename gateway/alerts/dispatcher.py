@@ -1,0 +1,143 @@
+"""Sends what is in the outbox: claims due rows, runs them through their channels at once, writes down how it ended.
+
+The most urgent come first and always find a free slot; one slow contact cannot take all slots. A commit that adds
+rows wakes it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from gateway.channels.base import Accepted, Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gateway.alerts.service import AlertService
+    from gateway.channels.base import Channel, Dispatch
+
+log = logging.getLogger(__name__)
+
+LONGEST_NAP_S = 1.0
+"""The wall clock may be set while waiting; nothing is late by more than this."""
+SEND_TIMEOUT_S = 30.0
+SETTLE_PAUSE_S = 0.5
+
+
+class Dispatcher:
+    """One for each database. `run` ends only by cancellation.
+
+    concurrency: dispatches on the wire at once; reserved: of these, kept for the most urgent; per_target: for one
+    contact through one channel.
+    """
+
+    def __init__(
+        self,
+        service: AlertService,
+        channels: Mapping[str, Channel],
+        *,
+        clock: Callable[[], int],
+        concurrency: int = 16,
+        reserved: int = 4,
+        per_target: int = 8,
+    ) -> None:
+        self._service = service
+        self._channels = dict(channels)
+        self._clock = clock
+        self._concurrency = concurrency
+        self._reserved = reserved
+        self._per_target = per_target
+        self._wake = asyncio.Event()
+        self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
+        self.counts: Counter[str] = Counter()
+
+    async def run(self) -> None:
+        """Dispatch for ever. Rows that were on the wire when the last run ended are sent again."""
+        loop = asyncio.get_running_loop()
+
+        def wake(_: object) -> None:
+            loop.call_soon_threadsafe(self._wake.set)
+
+        stop = self._service.on_outbox(wake)
+        try:
+            self.counts["released"] += await asyncio.to_thread(self._service.outbox.release_all)
+            while True:
+                await self._round()
+        finally:
+            stop()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _round(self) -> None:
+        self._wake.clear()
+        try:
+            claimed = await asyncio.to_thread(self._claim, list(self._tasks.values()))
+            nap_s = 0.0 if claimed else await asyncio.to_thread(self._nap_s)
+        except Exception:
+            # A full or locked disk: the rows are still there; try again shortly.
+            self.counts["claim_failed"] += 1
+            log.exception("the outbox cannot be read")
+            claimed, nap_s = [], LONGEST_NAP_S
+        for dispatch in claimed:
+            task = asyncio.create_task(self._deliver(dispatch))
+            self._tasks[task] = (dispatch.channel, dispatch.contact)
+            task.add_done_callback(self._done)
+        if nap_s > 0:
+            await self._sleep(nap_s)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    def _claim(self, targets: list[tuple[str, str]]) -> list[Dispatch]:
+        free = self._concurrency - len(targets)
+        if free <= 0:
+            return []
+        busy = {target for target, count in Counter(targets).items() if count >= self._per_target}
+        urgent_only = free <= self._reserved
+        limit = min(free, self._per_target) if urgent_only else min(free - self._reserved, self._per_target)
+        return self._service.outbox.claim(self._clock(), limit, urgent_only=urgent_only, busy=busy)
+
+    def _nap_s(self) -> float:
+        due_ns = self._service.outbox.next_due_ns()
+        wait_s = LONGEST_NAP_S if due_ns is None else (due_ns - self._clock()) / 1e9
+        # What is due but was not claimed waits for a free slot, and a slot that becomes free wakes us.
+        return min(wait_s, LONGEST_NAP_S) if wait_s > 0 else LONGEST_NAP_S
+
+    async def _deliver(self, dispatch: Dispatch) -> None:
+        result = await self._send(dispatch)
+        self.counts["accepted" if isinstance(result, Accepted) else "refused"] += 1
+        while True:
+            try:
+                await asyncio.to_thread(self._service.settle, dispatch, result, self._clock())
+            except Exception:
+                self.counts["settle_failed"] += 1
+                log.exception("how dispatch %s ended cannot be written down", dispatch.id)
+                await asyncio.sleep(SETTLE_PAUSE_S)
+            else:
+                return
+
+    async def _send(self, dispatch: Dispatch) -> Accepted | Refused:
+        channel = self._channels.get(dispatch.channel)
+        if channel is None:
+            return Refused(f"no channel {dispatch.channel!r} is configured")
+        try:
+            async with asyncio.timeout(SEND_TIMEOUT_S):
+                return await channel.send(dispatch, self._clock())
+        except TimeoutError:
+            return Refused(f"no answer within {SEND_TIMEOUT_S:.0f} s")
+        except Exception as error:  # noqa: BLE001 - whatever a channel raises, the message was not delivered
+            # The text of a foreign error may hold an address with a token in it; its type does not.
+            log.warning("channel %s failed: %s", dispatch.channel, type(error).__name__)
+            return Refused(f"the channel failed: {type(error).__name__}")
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        self._wake.set()

@@ -1,0 +1,379 @@
+"""The outbox: every message to every contact is a row before it is sent, and stays until the far side took it.
+
+    pending --> inflight --> delivered --> acknowledged
+       ^            |
+       +--- retry --+--> dead (given up)          pending --> withdrawn (no longer true or needed)
+
+Rows are claimed by a lease, so that a crash at any moment leads to another attempt, never to a loss. Messages about
+one alert reach one contact in order: a later one waits until the earlier one is through.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, delete, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
+
+from analytics.kinds import Priority
+from gateway.alerts.lifecycle import CLOCK_STEP_NS, OPEN, UNANSWERED, State
+from gateway.alerts.routing import Route
+from gateway.alerts.schedule import BUDGET, REPORT_AFTER, wait_s
+from gateway.channels.base import Accepted, Dispatch, Refused
+from gateway.models import AlertRow, OutboxRow, SettingRow
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Collection, Mapping
+
+    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy.orm import Session
+
+    from gateway.alerts.lifecycle import Alert
+    from gateway.database import Database
+
+RAISED, UPDATED, CANCELLED, RESOLVED = "alert.raised", "alert.updated", "alert.cancelled", "alert.resolved"
+LEASE_NS = 60_000_000_000
+"""Longer than any channel's own time-out."""
+KEPT_ERROR = 500
+
+
+class RowState(StrEnum):
+    """Where a message stands."""
+
+    PENDING = "pending"
+    INFLIGHT = "inflight"
+    DELIVERED = "delivered"
+    ACKNOWLEDGED = "acknowledged"
+    DEAD = "dead"
+    WITHDRAWN = "withdrawn"
+
+
+WAITING = (RowState.PENDING, RowState.INFLIGHT)
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxItem:
+    """A row as the operator sees it."""
+
+    id: int
+    alert_id: str
+    event: str
+    channel: str
+    contact: str
+    state: RowState
+    attempts: int
+    next_at_ns: int
+    last_error: str | None
+    idempotency_key: str
+    remote_id: str | None
+    created_ns: int
+    delivered_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an attempt. report: the contact has been out of reach for so long that people must know."""
+
+    state: RowState
+    report: bool = False
+
+
+def idempotency_key(alert_id: str, channel: str, contact: str, event: str) -> str:
+    """Hex sha256 of the four; the same message always has the same key."""
+    return hashlib.sha256(f"{alert_id}|{channel}|{contact}|{event}".encode()).hexdigest()
+
+
+def enqueue(
+    session: Session, alert: Alert, event: str, route: Route, payload: Mapping[str, Any], now_ns: int, number: int
+) -> None:
+    """Add one message. number: tells messages of the same event of one alert apart (repeat or revision)."""
+    session.add(
+        OutboxRow(
+            alert_id=alert.id,
+            event=event,
+            number=number,
+            channel=route.channel,
+            contact=route.contact,
+            address=route.address,
+            priority=int(alert.priority),
+            step_s=route.after_s,
+            payload=dict(payload),
+            state=RowState.PENDING,
+            attempts=0,
+            scheduled_ns=now_ns,
+            next_at_ns=now_ns + int(route.after_s * 1e9),
+            idempotency_key=idempotency_key(alert.id, route.channel, route.contact, f"{event}#{number}"),
+            created_ns=now_ns,
+        )
+    )
+
+
+def told(session: Session, alert_id: str, *, and_waiting: bool = False) -> list[Route]:
+    """Everyone who has been told of an alert, or may have been: an attempt was made, whatever its end.
+
+    and_waiting: also those whom the first message is still to reach.
+    """
+    reached: ColumnElement[bool] = OutboxRow.attempts > 0
+    if and_waiting:
+        reached = or_(reached, OutboxRow.state.in_(WAITING))
+    query = select(OutboxRow.channel, OutboxRow.contact, OutboxRow.address).where(
+        OutboxRow.alert_id == alert_id, OutboxRow.event == RAISED, reached
+    )
+    routes = {(row[0], row[1]): Route(row[0], row[1], row[2]) for row in session.execute(query.order_by(OutboxRow.id))}
+    return list(routes.values())
+
+
+def waiting_targets(session: Session, alert_id: str) -> set[tuple[str, str]]:
+    """Channel and contact of those to whom a message about this alert is still on its way."""
+    query = select(OutboxRow.channel, OutboxRow.contact).where(
+        OutboxRow.alert_id == alert_id, OutboxRow.state.in_(WAITING)
+    )
+    return {(row[0], row[1]) for row in session.execute(query)}
+
+
+def withdraw_unsent(session: Session, alert_id: str, *, reason: str) -> None:
+    """Someone has answered: later steps and repeats that were never sent are not needed, nor are older updates."""
+    later = or_(OutboxRow.event == UPDATED, OutboxRow.step_s > 0, OutboxRow.number > 0)
+    _withdraw(session, alert_id, and_(OutboxRow.attempts == 0, later), reason)
+
+
+def withdraw_all(session: Session, alert_id: str) -> None:
+    """The alert is closed: whatever is not on the wire at this moment is not sent any more."""
+    _withdraw(session, alert_id, OutboxRow.event.in_((RAISED, UPDATED)), "alert closed")
+
+
+def mark_acknowledged(session: Session, alert_id: str, channel: str, contact: str) -> None:
+    """The answer came from this contact."""
+    mine = and_(OutboxRow.alert_id == alert_id, OutboxRow.channel == channel, OutboxRow.contact == contact)
+    delivered = and_(mine, OutboxRow.event == RAISED, OutboxRow.state == RowState.DELIVERED)
+    session.execute(update(OutboxRow).where(delivered).values(state=RowState.ACKNOWLEDGED))
+
+
+def settle(
+    session: Session, dispatch: Dispatch, result: Accepted | Refused, now_ns: int, rng: random.Random
+) -> Settled | None:
+    """Write down how an attempt ended; None when it no longer matters (another attempt settled it).
+
+    A late success of an expired lease still counts, a late failure does not.
+    """
+    row = session.get(OutboxRow, dispatch.id)
+    if row is None or row.state not in WAITING:
+        return None
+    if isinstance(result, Accepted):
+        row.state, row.delivered_ns, row.remote_id = RowState.DELIVERED, now_ns, result.remote_id
+        row.lease_until_ns = row.lease_token = None
+        return Settled(RowState.DELIVERED)
+    if row.lease_token != dispatch.lease_token:
+        return None
+    row.last_error = result.error[:KEPT_ERROR]
+    row.lease_until_ns = row.lease_token = None
+    row.state = _after_failure(session, row, result)
+    if row.state == RowState.PENDING:
+        wait = wait_s(Priority(row.priority), row.attempts, rng, result.retry_after_s)
+        row.scheduled_ns, row.next_at_ns = now_ns, now_ns + int(wait * 1e9)
+    report = row.state == RowState.DEAD or (row.state == RowState.PENDING and row.attempts >= REPORT_AFTER)
+    return Settled(RowState(row.state), report or result.gone)
+
+
+def revive(session: Session, channel: str, contact: str, now_ns: int) -> int:
+    """A contact can be reached again: messages about open alerts that were given up are tried once more."""
+    still_open = select(AlertRow.id).where(AlertRow.state.in_(OPEN))
+    dead = and_(OutboxRow.channel == channel, OutboxRow.contact == contact, OutboxRow.state == RowState.DEAD)
+    ids = session.scalars(select(OutboxRow.id).where(dead, OutboxRow.alert_id.in_(still_open))).all()
+    for row_id in ids:
+        replay(session, row_id, now_ns)
+    return len(ids)
+
+
+def replay(session: Session, row_id: int, now_ns: int) -> bool:
+    """Try a message that was given up again, from the start of its schedule. False when it is not dead."""
+    row = session.get(OutboxRow, row_id)
+    if row is None or row.state != RowState.DEAD:
+        return False
+    # One attempt stays counted: it may have reached the contact, who must then hear how it ends.
+    row.state, row.attempts, row.scheduled_ns, row.next_at_ns = RowState.PENDING, 1, now_ns, now_ns
+    return True
+
+
+def disable(session: Session, channel: str, contact: str, now_ns: int) -> None:
+    """The far side wants nothing more: only what is most urgent is still tried."""
+    session.merge(SettingRow(key=_disabled_key(channel, contact), value="410", updated_ns=now_ns))
+
+
+def enable(session: Session, channel: str, contact: str) -> None:
+    """Undo `disable`."""
+    session.execute(delete(SettingRow).where(SettingRow.key == _disabled_key(channel, contact)))
+
+
+class Outbox:
+    """Claims rows for the dispatcher and shows them to the operator."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(
+        self,
+        now_ns: int,
+        limit: int,
+        *,
+        urgent_only: bool = False,
+        busy: Collection[tuple[str, str]] = (),
+        lease_ns: int = LEASE_NS,
+    ) -> list[Dispatch]:
+        """Take up to `limit` due rows, the most urgent first; on disk before they are returned.
+
+        busy: targets (channel, contact) that get nothing more for now.
+        """
+        query = _candidates(now_ns, limit, urgent_only, busy)
+        with self._database.read() as session:
+            if session.scalars(query.limit(1)).first() is None:
+                return []
+        with self._database.write() as session:
+            _withdraw_untrue(session, now_ns)
+            disabled = _disabled(session)
+            rows = session.scalars(query).all()
+            return [_lease(row, now_ns, lease_ns) for row in rows if not _given_up(row, disabled)]
+
+    def next_due_ns(self) -> int | None:
+        """When the next row will be due; None when nothing is waiting."""
+        pending = select(func.min(OutboxRow.next_at_ns)).where(
+            OutboxRow.state == RowState.PENDING, _first_of_its_target()
+        )
+        leased = select(func.min(OutboxRow.lease_until_ns)).where(OutboxRow.state == RowState.INFLIGHT)
+        with self._database.read() as session:
+            times = [session.scalar(pending), session.scalar(leased)]
+        return min((time for time in times if time is not None), default=None)
+
+    def release_all(self) -> int:
+        """After a restart: nobody holds a lease any more. Returns the number of rows that were on the wire."""
+        with self._database.write() as session:
+            free = {"state": RowState.PENDING, "lease_until_ns": None, "lease_token": None}
+            inflight = update(OutboxRow).where(OutboxRow.state == RowState.INFLIGHT)
+            return len(session.scalars(inflight.values(**free).returning(OutboxRow.id)).all())
+
+    def items(
+        self, alert_id: str | None = None, *, states: Collection[RowState] = (), limit: int = 100
+    ) -> list[OutboxItem]:
+        """Rows of one alert or of all, in some states or in all, the newest first."""
+        query = select(OutboxRow).order_by(OutboxRow.id.desc()).limit(limit)
+        if alert_id is not None:
+            query = query.where(OutboxRow.alert_id == alert_id)
+        if states:
+            query = query.where(OutboxRow.state.in_(states))
+        with self._database.read() as session:
+            return [_item(row) for row in session.scalars(query)]
+
+    def depth(self) -> dict[str, int]:
+        """Number of rows in each state."""
+        query = select(OutboxRow.state, func.count()).group_by(OutboxRow.state)
+        with self._database.read() as session:
+            return dict(session.execute(query).tuples())
+
+
+def _candidates(now_ns: int, limit: int, urgent_only: bool, busy: Collection[tuple[str, str]]) -> Select[OutboxRow]:
+    query = select(OutboxRow).where(_due(now_ns), _first_of_its_target())
+    if urgent_only:
+        query = query.where(OutboxRow.priority == int(Priority.HIGH))
+    for channel, contact in busy:
+        query = query.where(or_(OutboxRow.channel != channel, OutboxRow.contact != contact))
+    return query.order_by(OutboxRow.priority, OutboxRow.next_at_ns, OutboxRow.id).limit(limit)
+
+
+def _due(now_ns: int) -> ColumnElement[bool]:
+    """Its time has come, or the clock was set back behind the moment when that time was chosen."""
+    set_back = OutboxRow.scheduled_ns > now_ns + CLOCK_STEP_NS
+    return or_(
+        and_(OutboxRow.state == RowState.PENDING, or_(OutboxRow.next_at_ns <= now_ns, set_back)),
+        and_(OutboxRow.state == RowState.INFLIGHT, or_(OutboxRow.lease_until_ns <= now_ns, set_back)),
+    )
+
+
+def _first_of_its_target() -> ColumnElement[bool]:
+    earlier = aliased(OutboxRow)
+    return ~exists().where(
+        earlier.alert_id == OutboxRow.alert_id,
+        earlier.channel == OutboxRow.channel,
+        earlier.contact == OutboxRow.contact,
+        earlier.id < OutboxRow.id,
+        earlier.state.in_(WAITING),
+    )
+
+
+def _withdraw_untrue(session: Session, now_ns: int) -> None:
+    """What would say that a closed alert is open is not sent, however it came to be due."""
+    closed = select(AlertRow.id).where(AlertRow.state.not_in(OPEN))
+    says_open = and_(OutboxRow.event.in_((RAISED, UPDATED)), OutboxRow.alert_id.in_(closed))
+    session.execute(
+        update(OutboxRow).where(_due(now_ns), says_open).values(state=RowState.WITHDRAWN, last_error="alert closed")
+    )
+
+
+def _withdraw(session: Session, alert_id: str, condition: ColumnElement[bool], reason: str) -> None:
+    mine = and_(OutboxRow.alert_id == alert_id, OutboxRow.state == RowState.PENDING)
+    session.execute(update(OutboxRow).where(mine, condition).values(state=RowState.WITHDRAWN, last_error=reason))
+
+
+def _lease(row: OutboxRow, now_ns: int, lease_ns: int) -> Dispatch:
+    row.state, row.attempts = RowState.INFLIGHT, row.attempts + 1
+    row.scheduled_ns, row.lease_until_ns, row.lease_token = now_ns, now_ns + lease_ns, uuid.uuid4().hex
+    return Dispatch(
+        id=row.id,
+        alert_id=row.alert_id,
+        event=row.event,
+        channel=row.channel,
+        contact=row.contact,
+        address=row.address,
+        priority=Priority(row.priority),
+        payload=row.payload,
+        attempt=row.attempts,
+        idempotency_key=row.idempotency_key,
+        lease_token=row.lease_token,
+        created_ns=row.created_ns,
+    )
+
+
+def _after_failure(session: Session, row: OutboxRow, result: Refused) -> RowState:
+    alert_state = State(session.scalars(select(AlertRow.state).where(AlertRow.id == row.alert_id)).one())
+    if not alert_state.open and row.event in (RAISED, UPDATED):
+        return RowState.WITHDRAWN
+    if row.priority == Priority.HIGH and row.event == RAISED and alert_state in UNANSWERED:
+        return RowState.PENDING
+    return RowState.DEAD if result.gone or row.attempts >= BUDGET[Priority(row.priority)] else RowState.PENDING
+
+
+def _given_up(row: OutboxRow, disabled: set[str]) -> bool:
+    if row.priority == Priority.HIGH or _disabled_key(row.channel, row.contact) not in disabled:
+        return False
+    row.state, row.last_error = RowState.DEAD, "the far side wants nothing more (410)"
+    return True
+
+
+def _disabled(session: Session) -> set[str]:
+    return set(session.scalars(select(SettingRow.key).where(SettingRow.key.startswith("disabled:"))))
+
+
+def _disabled_key(channel: str, contact: str) -> str:
+    return f"disabled:{channel}:{contact}"
+
+
+def _item(row: OutboxRow) -> OutboxItem:
+    return OutboxItem(
+        row.id,
+        row.alert_id,
+        row.event,
+        row.channel,
+        row.contact,
+        RowState(row.state),
+        row.attempts,
+        row.next_at_ns,
+        row.last_error,
+        row.idempotency_key,
+        row.remote_id,
+        row.created_ns,
+        row.delivered_ns,
+    )

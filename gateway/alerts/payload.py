@@ -1,0 +1,121 @@
+"""The alert as it is sent: one versioned JSON shape for every channel (docs/schemas/alert.v1.schema.json)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from analytics.kinds import KINDS, Priority
+from gateway.audit import plain
+from gateway.models import DeviceRow
+from gateway.registry import resident_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.orm import Session
+
+    from gateway.alerts.lifecycle import Alert
+    from gateway.registry import Resident
+
+SCHEMA = "alert.v1"
+PRIORITY_NAMES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
+CHINA = timezone(timedelta(hours=8), "CST")
+VERBS = {
+    "alert.raised": ("请立即处理", "please respond now"),
+    "alert.updated": ("有新情况", "update"),
+    "alert.cancelled": ("已取消，无需前往", "cancelled, no need to come"),
+    "alert.resolved": ("已处理完毕", "resolved"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PayloadBuilder:
+    """What of this site goes into every payload.
+
+    acknowledge_url: where the service sends its call-backs, None where not reachable. local: time zone of the texts.
+    """
+
+    site: str
+    acknowledge_url: str | None = None
+    local: tzinfo = CHINA
+
+    def build(self, session: Session, alert: Alert, event: str) -> dict[str, Any]:
+        """The payload of one event of an alert, as plain JSON."""
+        resident = resident_in(session, alert.resident_id)
+        times = {
+            name: rfc3339(getattr(alert, f"{name}_ns"))
+            for name in ("at", "created", "raised", "delivered", "acknowledged", "en_route", "on_scene", "closed")
+        }
+        built = {
+            "schema": SCHEMA,
+            "event": event,
+            "alert_id": alert.id,
+            "revision": alert.revision,
+            "site": self.site,
+            "kind": alert.kind,
+            "priority": PRIORITY_NAMES[alert.priority],
+            "state": alert.state.value,
+            "phase": alert.phase.value,
+            "test": alert.test,
+            "repeat": alert.repeats,
+            "count": alert.count,
+            "resident": _resident(alert, resident),
+            "at_ns": alert.at_ns,
+            "times": times,
+            "confidence": alert.confidence,
+            "evidence": dict(alert.evidence),
+            "devices": [_device(session, device_id) for device_id in alert.devices],
+            "acknowledged_by": alert.acknowledged_by,
+            "outcome": alert.outcome.value if alert.outcome else None,
+            "text": self._text(alert, event, resident),
+            "acknowledge_url": self.acknowledge_url,
+        }
+        return dict(plain(built))
+
+    def _text(self, alert: Alert, event: str, resident: Resident | None) -> dict[str, str]:
+        kind = KINDS.get(alert.kind)
+        verb = VERBS[event]
+        moment = datetime.fromtimestamp(alert.at_ns // 10**9, self.local).strftime("%Y-%m-%d %H:%M:%S")
+        name, room = (resident.display_name, resident.room) if resident else (alert.subject, "")
+        zh = f"{'【测试】' if alert.test else ''}{kind.zh if kind else alert.kind}：{name}"
+        en = f"{'[TEST] ' if alert.test else ''}{kind.en if kind else alert.kind}: {name}"
+        if room:
+            zh, en = f"{zh}（{room}）", f"{en} ({room})"
+        return {"zh": f"{zh}，{moment}，{verb[0]}", "en": f"{en}, {moment}, {verb[1]}"}
+
+
+def with_delay(payload: Mapping[str, Any], now_ns: int, delayed_after_s: float) -> dict[str, Any]:
+    """The payload as of this attempt: how long ago it happened, and whether that is late."""
+    delay_s = max(0.0, (now_ns - int(payload["at_ns"])) / 1e9)
+    return {**payload, "delayed": delay_s > delayed_after_s, "delay_s": round(delay_s, 3)}
+
+
+def rfc3339(at_ns: int | None) -> str | None:
+    """UTC nanoseconds as RFC 3339 with nine decimals, `2025-01-02T03:04:05.000000001Z`; None stays None."""
+    if at_ns is None:
+        return None
+    seconds, nanoseconds = divmod(at_ns, 10**9)
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _resident(alert: Alert, resident: Resident | None) -> dict[str, Any] | None:
+    if alert.resident_id is None:
+        return None
+    if resident is None:
+        return {"id": alert.resident_id, "display_name": None, "room": None}
+    return {"id": resident.id, "display_name": resident.display_name, "room": resident.room or None}
+
+
+def _device(session: Session, device_id: str) -> dict[str, Any]:
+    row = session.get(DeviceRow, device_id)
+    if row is None:
+        return {"id": device_id, "name": None, "family": None, "placement": None, "room": None}
+    return {
+        "id": device_id,
+        "name": row.name or None,
+        "family": row.family,
+        "placement": row.placement,
+        "room": row.room or None,
+    }

@@ -1,0 +1,181 @@
+"""Alerts in the database: rows to values and back, and the queries by which alerts are found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Select, func, literal_column, select
+
+from analytics.findings import Phase
+from analytics.kinds import Priority
+from gateway.alerts.lifecycle import OPEN, UNANSWERED, Alert, Entry, EntryType, Outcome, State
+from gateway.models import AlertEventRow, AlertRow, EpisodeRow
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+ROWID: ColumnElement[int] = literal_column("alerts.rowid")
+PLAIN = tuple(
+    name.name
+    for name in fields(Alert)
+    if name.name not in ("episodes", "priority", "state", "phase", "devices", "evidence", "outcome")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    """Which alerts to list; an absent condition does not restrict. since/until: when it happened."""
+
+    states: tuple[State, ...] | None = None
+    resident_id: str | None = None
+    kinds: tuple[str, ...] | None = None
+    test: bool | None = None
+    since_ns: int | None = None
+    until_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some alerts of a list, the newest first, and how many there are in all."""
+
+    alerts: tuple[Alert, ...]
+    total: int
+
+
+def load(session: Session, alert_id: str) -> Alert | None:
+    """One alert with its episodes, None where unknown."""
+    row = session.get(AlertRow, alert_id)
+    return _alert(session, row) if row else None
+
+
+def of_episode(session: Session, subject: str, kind: str, episode: str) -> Alert | None:
+    """The alert an episode belongs to, open or closed, None for a new episode."""
+    row = session.get(EpisodeRow, (subject, kind, episode))
+    return load(session, row.alert_id) if row else None
+
+
+def latest(session: Session, subject: str, kind: str, *, test: bool) -> Alert | None:
+    """The last alert that was opened about this subject and kind."""
+    query = select(AlertRow).where(AlertRow.subject == subject, AlertRow.kind == kind, AlertRow.test == test)
+    row = session.scalars(query.order_by(ROWID.desc()).limit(1)).first()
+    return _alert(session, row) if row else None
+
+
+def open_alerts(session: Session) -> list[Alert]:
+    """Every open alert, the most urgent and then the oldest first."""
+    query = select(AlertRow).where(AlertRow.state.in_(OPEN)).order_by(AlertRow.priority, AlertRow.created_ns, ROWID)
+    return [_alert(session, row) for row in session.scalars(query)]
+
+
+def deadlines(session: Session) -> list[tuple[str, State, int, int | None, int | None, Priority]]:
+    """(id, state, created_ns, window_until_ns, repeat_at_ns, priority) of alerts that wait for a time."""
+    query = select(
+        AlertRow.id,
+        AlertRow.state,
+        AlertRow.created_ns,
+        AlertRow.window_until_ns,
+        AlertRow.repeat_at_ns,
+        AlertRow.priority,
+    ).where(AlertRow.state.in_((State.SUSPECTED, *UNANSWERED)))
+    return [(r[0], State(r[1]), r[2], r[3], r[4], Priority(r[5])) for r in session.execute(query)]
+
+
+def listed(session: Session, wanted: AlertFilter, *, limit: int, offset: int) -> Page:
+    """One page of the alerts that fit."""
+    total = session.scalar(_filtered(select(func.count()).select_from(AlertRow), wanted)) or 0
+    query = _filtered(select(AlertRow), wanted).order_by(ROWID.desc()).limit(limit).offset(offset)
+    return Page(tuple(_alert(session, row) for row in session.scalars(query)), total)
+
+
+def history(session: Session, alert_id: str) -> list[Entry]:
+    """The history of an alert, the oldest entry first."""
+    query = select(AlertEventRow).where(AlertEventRow.alert_id == alert_id).order_by(AlertEventRow.revision)
+    return [
+        Entry(
+            row.revision,
+            row.at_ns,
+            EntryType(row.type),
+            State(row.from_state) if row.from_state else None,
+            State(row.to_state),
+            row.who,
+            row.note,
+            row.detail,
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def store(session: Session, alert: Alert) -> None:
+    """Write the alert as it is now, with its episodes."""
+    values: dict[str, Any] = {name: getattr(alert, name) for name in PLAIN}
+    values |= {
+        "priority": int(alert.priority),
+        "state": alert.state.value,
+        "phase": alert.phase.value,
+        "devices": list(alert.devices),
+        "evidence": dict(alert.evidence),
+        "outcome": alert.outcome.value if alert.outcome else None,
+    }
+    session.merge(AlertRow(**values))
+    session.flush()
+    for episode, phase in alert.episodes.items():
+        remember(session, alert, episode, phase)
+    session.flush()
+
+
+def remember(session: Session, alert: Alert, episode: str, phase: Phase) -> None:
+    """Write down that an episode belongs to an alert, and its phase."""
+    row = session.get(EpisodeRow, (alert.subject, alert.kind, episode))
+    if row is None:
+        key = {"subject": alert.subject, "kind": alert.kind, "episode": episode}
+        session.add(EpisodeRow(**key, alert_id=alert.id, phase=phase.value, at_ns=alert.last_at_ns))
+    elif row.phase != phase.value:
+        row.phase = phase.value
+
+
+def store_entry(session: Session, alert_id: str, entry: Entry) -> None:
+    """Write one line of history."""
+    session.add(
+        AlertEventRow(
+            alert_id=alert_id,
+            revision=entry.revision,
+            at_ns=entry.at_ns,
+            type=entry.type.value,
+            from_state=entry.from_state.value if entry.from_state else None,
+            to_state=entry.to_state.value,
+            who=entry.who,
+            note=entry.note,
+            detail=dict(entry.detail),
+        )
+    )
+
+
+def _alert(session: Session, row: AlertRow) -> Alert:
+    episodes = session.execute(select(EpisodeRow.episode, EpisodeRow.phase).where(EpisodeRow.alert_id == row.id))
+    return Alert(
+        **{name: getattr(row, name) for name in PLAIN},
+        priority=Priority(row.priority),
+        state=State(row.state),
+        phase=Phase(row.phase),
+        devices=tuple(row.devices),
+        evidence=dict(row.evidence),
+        outcome=Outcome(row.outcome) if row.outcome else None,
+        episodes={episode: Phase(phase) for episode, phase in episodes},
+    )
+
+
+def _filtered(query: Select[Any], wanted: AlertFilter) -> Select[Any]:
+    if wanted.states is not None:
+        query = query.where(AlertRow.state.in_(wanted.states))
+    if wanted.resident_id is not None:
+        query = query.where(AlertRow.resident_id == wanted.resident_id)
+    if wanted.kinds is not None:
+        query = query.where(AlertRow.kind.in_(wanted.kinds))
+    if wanted.test is not None:
+        query = query.where(AlertRow.test == wanted.test)
+    if wanted.since_ns is not None:
+        query = query.where(AlertRow.at_ns >= wanted.since_ns)
+    if wanted.until_ns is not None:
+        query = query.where(AlertRow.at_ns < wanted.until_ns)
+    return query

@@ -1,0 +1,481 @@
+"""The alert service: takes findings, keeps deadlines, takes people's answers; all durable before anything is sent.
+
+    AlertError
+    +-- UnknownAlertError    no alert of this id
+
+and the errors of `gateway.alerts.lifecycle` for answers that an alert cannot take. Safe to call from any thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from analytics.findings import Evidence, Finding, Phase
+from analytics.kinds import KINDS
+from gateway.alerts import lifecycle, outbox, records
+from gateway.alerts.lifecycle import CLOCK_STEP_NS, Alert, Outcome, State, Step
+from gateway.alerts.recorder import AlertChange, Recorder, Rules
+from gateway.alerts.records import AlertFilter, Page
+from gateway.alerts.routing import Escalation
+from gateway.audit import AuditReport, append_audit, canonical, verify_audit
+from gateway.channels.base import Accepted, Dispatch, Refused
+from gateway.models import CallbackRow, SettingRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from sqlalchemy.orm import Session
+
+    from gateway.alerts.lifecycle import Entry
+    from gateway.alerts.payload import PayloadBuilder
+    from gateway.alerts.routing import Router
+    from gateway.database import Database
+
+log = logging.getLogger(__name__)
+
+Via = tuple[str, str]
+KEEP_CALLBACKS_NS = 72 * 3600 * 10**9
+LARGEST_NS = 2**62
+
+
+class AlertError(LookupError):
+    """Something about alerts that cannot be answered."""
+
+
+class UnknownAlertError(AlertError):
+    """There is no alert of this id."""
+
+    def __init__(self, alert_id: str) -> None:
+        super().__init__(f"no alert {alert_id!r}")
+        self.alert_id = alert_id
+
+
+class Taken(StrEnum):
+    """What became of a finding."""
+
+    OPENED = "opened"
+    UPDATED = "updated"
+    FOLDED = "folded"
+    UNCHANGED = "unchanged"
+    CLOSED_BEFORE = "closed_before"
+    NOTHING_TO_CLEAR = "nothing_to_clear"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What became of a finding, its alert as it is now (None where there is none), and why it was rejected."""
+
+    taken: Taken
+    alert: Alert | None = None
+    reason: str | None = None
+
+
+class Answer(StrEnum):
+    """What a person can say about an alert."""
+
+    ACKNOWLEDGED = "acknowledged"
+    EN_ROUTE = "en_route"
+    ON_SCENE = "on_scene"
+    RESOLVED = "resolved"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class External:
+    """An answer that came from outside under an identity of its own (a signed call-back)."""
+
+    webhook_id: str
+    body_sha256: str
+    via: Via
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalResult:
+    """applied: the alert took it. repeated: it was known already, `applied` and `reason` are those of the first."""
+
+    applied: bool
+    repeated: bool
+    reason: str
+
+
+class AlertService:
+    """Everything that changes an alert goes through here.
+
+    closed_episodes: told the episodes of every alert that ends, so that analytics may let go of them.
+    cancel_windows: seconds by kind where the site wants others than the table of kinds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        router: Router,
+        payloads: PayloadBuilder,
+        escalation: Escalation | None = None,
+        cancel_windows: Mapping[str, float] | None = None,
+        closed_episodes: Callable[[Sequence[str]], None] | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._database = database
+        self._escalation = escalation or Escalation()
+        self._rules = Rules(router, payloads, self._escalation)
+        self._cancel_windows = dict(cancel_windows or {})
+        self._closed_episodes = closed_episodes
+        self._rng = rng or random.Random()
+        self._listeners: list[Callable[[AlertChange], None]] = []
+        self._wakers: list[Callable[[object], None]] = []
+        self.outbox = outbox.Outbox(database)
+        self.counts: Counter[str] = Counter()
+
+    # What analytics says
+
+    def take(self, finding: Finding, now_ns: int) -> Take:
+        """Take one finding; when this returns, its consequences are on disk."""
+        return self.take_many([finding], now_ns)[0]
+
+    def take_many(self, findings: Sequence[Finding], now_ns: int) -> list[Take]:
+        """Take findings in order, in one transaction: all are on disk when this returns, or none and it raises."""
+        reasons = [_unusable(finding) for finding in findings]
+        takes: list[Take] = []
+        if any(reason is None for reason in reasons):
+            with self._recording(now_ns) as recorder:
+                for finding, reason in zip(findings, reasons, strict=True):
+                    takes.append(Take(Taken.REJECTED, None, reason) if reason else self._take(recorder, finding))
+        else:
+            takes = [Take(Taken.REJECTED, None, reason) for reason in reasons]
+        self.counts.update(take.taken.value for take in takes)
+        return takes
+
+    def tick(self, now_ns: int) -> list[Alert]:
+        """Do what is due: raise alerts whose cancel window is over, tell again where nobody has answered.
+
+        Returns the alerts that changed. Call it at `next_deadline_ns` and about once a second.
+        """
+        due = [alert_id for alert_id, at_ns in self._deadlines(now_ns) if at_ns <= now_ns]
+        if not due:
+            return []
+        with self._recording(now_ns) as recorder:
+            for alert_id in due:
+                self._tick_one(recorder, _loaded(recorder.session, alert_id))
+        return [change.alert for change in recorder.changes]
+
+    def next_deadline_ns(self, now_ns: int) -> int | None:
+        """When `tick` will next have something to do; None when nothing waits."""
+        return min((at_ns for _, at_ns in self._deadlines(now_ns)), default=None)
+
+    # What people say
+
+    def acknowledge(
+        self, alert_id: str, who: str, now_ns: int, *, note: str | None = None, via: Via | None = None
+    ) -> Alert:
+        """A named person takes it. Raises UnknownAlertError, NamelessPersonError or RefusedTransitionError."""
+        return self._answer(alert_id, Answer.ACKNOWLEDGED, who, now_ns, note=note, via=via)
+
+    def en_route(
+        self, alert_id: str, who: str, now_ns: int, *, note: str | None = None, via: Via | None = None
+    ) -> Alert:
+        """A named person is on the way. Raises like `acknowledge`."""
+        return self._answer(alert_id, Answer.EN_ROUTE, who, now_ns, note=note, via=via)
+
+    def on_scene(
+        self, alert_id: str, who: str, now_ns: int, *, note: str | None = None, via: Via | None = None
+    ) -> Alert:
+        """A named person has arrived. Raises like `acknowledge`."""
+        return self._answer(alert_id, Answer.ON_SCENE, who, now_ns, note=note, via=via)
+
+    def resolve(
+        self,
+        alert_id: str,
+        who: str,
+        now_ns: int,
+        *,
+        outcome: Outcome,
+        note: str | None = None,
+        via: Via | None = None,
+    ) -> Alert:
+        """A named person says what it was; the alert ends. Raises like `acknowledge`."""
+        return self._answer(alert_id, Answer.RESOLVED, who, now_ns, note=note, via=via, outcome=outcome)
+
+    def cancel(self, alert_id: str, who: str, now_ns: int, *, note: str | None = None, via: Via | None = None) -> Alert:
+        """A named person says that no help is needed; the alert ends. Raises like `acknowledge`."""
+        return self._answer(alert_id, Answer.CANCELLED, who, now_ns, note=note, via=via)
+
+    def answer_external(
+        self, external: External, alert_id: str, answer: Answer, who: str, now_ns: int, **more: Any
+    ) -> ExternalResult:
+        """Apply a call-back once, however often it comes; more: `outcome`, `note`. Raises UnknownAlertError.
+
+        What the alert cannot take is answered with `applied` False, and remembered too.
+        """
+        with self._recording(now_ns, external.via) as recorder:
+            seen = recorder.session.get(CallbackRow, external.webhook_id)
+            if seen is not None:
+                return _seen_before(seen, external)
+            alert = _loaded(recorder.session, alert_id)
+            reason = ""
+            try:
+                recorder.save(_answered(alert, answer, who, now_ns, **more))
+            except lifecycle.LifecycleError as error:
+                reason = str(error)
+            _remember_callback(recorder.session, external, now_ns, reason)
+        return ExternalResult(not reason, repeated=False, reason=reason)
+
+    # What the dispatcher says
+
+    def settle(self, dispatch: Dispatch, result: Accepted | Refused, now_ns: int) -> outbox.RowState | None:
+        """Write down how an attempt ended, with what follows for the alert; None when it no longer matters."""
+        with self._recording(now_ns) as recorder:
+            settled = outbox.settle(recorder.session, dispatch, result, now_ns, self._rng)
+            if settled is None:
+                return None
+            if isinstance(result, Accepted):
+                self._accepted(recorder, dispatch)
+            else:
+                if result.gone:
+                    outbox.disable(recorder.session, dispatch.channel, dispatch.contact, now_ns)
+                if settled.report:
+                    self._report_outage(recorder, dispatch, result.error)
+        return settled.state
+
+    def replay(self, row_id: int, *, by: str, now_ns: int) -> bool:
+        """An operator has a message tried again that was given up. False when it is not given up."""
+        with self._recording(now_ns) as recorder:
+            done = outbox.replay(recorder.session, row_id, now_ns)
+            if done:
+                append_audit(
+                    recorder.session, at_ns=now_ns, actor=by, action="dispatch.replayed", subject=f"dispatch:{row_id}"
+                )
+                recorder.to_send = True
+        return done
+
+    # What people see
+
+    def open_alerts(self) -> list[Alert]:
+        """Every open alert, the most urgent and then the oldest first."""
+        with self._database.read() as session:
+            return records.open_alerts(session)
+
+    def get(self, alert_id: str) -> Alert:
+        """One alert. Raises UnknownAlertError."""
+        with self._database.read() as session:
+            return _loaded(session, alert_id)
+
+    def list(self, wanted: AlertFilter | None = None, *, limit: int = 50, offset: int = 0) -> Page:
+        """A page of alerts, the newest first."""
+        with self._database.read() as session:
+            return records.listed(session, wanted or AlertFilter(), limit=limit, offset=offset)
+
+    def history(self, alert_id: str) -> Sequence[Entry]:
+        """The history of an alert, the oldest first; empty where unknown."""
+        with self._database.read() as session:
+            return records.history(session, alert_id)
+
+    def verify_audit(self) -> AuditReport:
+        """Recompute the audit chain."""
+        with self._database.read() as session:
+            return verify_audit(session)
+
+    def listen(self, listener: Callable[[AlertChange], None]) -> Callable[[], None]:
+        """Call back after every change, in the thread that made it. Returns how to stop."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def on_outbox(self, waker: Callable[[object], None]) -> Callable[[], None]:
+        """Call back (with None), in the thread that made it, when there is something to send. Returns how to stop."""
+        self._wakers.append(waker)
+        return lambda: self._wakers.remove(waker)
+
+    # Inside
+
+    @contextmanager
+    def _recording(self, now_ns: int, via: Via | None = None) -> Iterator[Recorder]:
+        with self._database.write() as session:
+            recorder = Recorder(session, now_ns, self._rules, via)
+            yield recorder
+        self._publish(recorder)
+
+    def _publish(self, recorder: Recorder) -> None:
+        """After the commit. What goes wrong in a listener is its own affair: the change is on disk."""
+        if recorder.to_send:
+            for waker in tuple(self._wakers):
+                self._guarded(waker, None)
+        for change in recorder.changes:
+            for listener in tuple(self._listeners):
+                self._guarded(listener, change)
+        ended = [e for c in recorder.changes if not c.alert.state.open for e in c.alert.episodes]
+        if ended and self._closed_episodes is not None:
+            self._guarded(self._closed_episodes, ended)
+
+    def _guarded(self, listener: Callable[[Any], None], told: Any) -> None:
+        try:
+            listener(told)
+        except Exception:
+            self.counts["listener_failed"] += 1
+            log.exception("a listener failed")
+
+    def _take(self, recorder: Recorder, finding: Finding) -> Take:
+        subject = lifecycle.subject_of(finding)
+        known = records.of_episode(recorder.session, subject, finding.kind, finding.episode)
+        if known is not None:
+            step = lifecycle.see(known, finding, recorder.now_ns)
+            if not known.state.open:
+                return Take(Taken.CLOSED_BEFORE, known)
+            return Take(Taken.UPDATED if step.entries else Taken.UNCHANGED, recorder.save(step))
+        if finding.phase is Phase.CLEARED:
+            return Take(Taken.NOTHING_TO_CLEAR)
+        test = finding.evidence.get("test") is True
+        last = records.latest(recorder.session, subject, finding.kind, test=test)
+        if last is None or not lifecycle.folds(last, finding):
+            window_s = self._cancel_windows.get(finding.kind)
+            step = lifecycle.open_alert(finding, recorder.now_ns, test=test, cancel_window_s=window_s)
+            return Take(Taken.OPENED, recorder.save(step))
+        if not last.state.open:
+            records.remember(recorder.session, last, finding.episode, finding.phase)
+            return Take(Taken.CLOSED_BEFORE, last)
+        return Take(Taken.FOLDED, recorder.save(lifecycle.see(last, finding, recorder.now_ns)))
+
+    def _answer(self, alert_id: str, answer: Answer, who: str, now_ns: int, *, via: Via | None, **more: Any) -> Alert:
+        with self._recording(now_ns, via) as recorder:
+            return recorder.save(_answered(_loaded(recorder.session, alert_id), answer, who, now_ns, **more))
+
+    def _deadlines(self, now_ns: int) -> Sequence[tuple[str, int]]:
+        """(alert, when); a time that only a clock set back explains is now."""
+        with self._database.read() as session:
+            waiting = records.deadlines(session)
+        result = []
+        for alert_id, state, created_ns, window_until_ns, repeat_at_ns, priority in waiting:
+            at_ns, longest_s = repeat_at_ns, self._escalation.repeat_s[priority] or 0.0
+            if state is State.SUSPECTED:
+                at_ns = window_until_ns if now_ns >= created_ns - CLOCK_STEP_NS else now_ns
+            elif at_ns is not None and at_ns - now_ns > int(longest_s * 1e9) + CLOCK_STEP_NS:
+                at_ns = now_ns
+            if at_ns is not None:
+                result.append((alert_id, at_ns))
+        return result
+
+    def _tick_one(self, recorder: Recorder, alert: Alert) -> None:
+        now_ns = recorder.now_ns
+        if alert.state is State.SUSPECTED:
+            recorder.save(lifecycle.expire(alert, now_ns))
+            return
+        wait_s = self._escalation.repeat_s[alert.priority]
+        if wait_s is not None:
+            recorder.save(lifecycle.repeated(alert, now_ns, next_at_ns=now_ns + int(wait_s * 1e9)))
+
+    def _accepted(self, recorder: Recorder, dispatch: Dispatch) -> None:
+        session, channel, contact = recorder.session, dispatch.channel, dispatch.contact
+        recorder.audit(
+            "dispatch.accepted",
+            dispatch.alert_id,
+            channel=channel,
+            contact=contact,
+            event=dispatch.event,
+            attempt=dispatch.attempt,
+            key=dispatch.idempotency_key,
+        )
+        if dispatch.event == outbox.RAISED:
+            alert = _loaded(session, dispatch.alert_id)
+            recorder.save(lifecycle.delivered(alert, recorder.now_ns, channel=channel, contact=contact))
+        outbox.enable(session, channel, contact)
+        outage = session.scalars(select(SettingRow).where(SettingRow.key == _outage_key(channel, contact))).first()
+        if outage is not None:
+            episode = outage.value
+            session.execute(delete(SettingRow).where(SettingRow.key == outage.key))
+            self._take(recorder, _outage(episode, dispatch, recorder.now_ns, Phase.CLEARED, ""))
+            recorder.to_send |= outbox.revive(session, channel, contact, recorder.now_ns) > 0
+
+    def _report_outage(self, recorder: Recorder, dispatch: Dispatch, error: str) -> None:
+        key = _outage_key(dispatch.channel, dispatch.contact)
+        if recorder.session.get(SettingRow, key) is not None:
+            return
+        episode = f"delivery:{dispatch.channel}:{dispatch.contact}:{dispatch.id}:{dispatch.attempt}"
+        recorder.session.add(SettingRow(key=key, value=episode, updated_ns=recorder.now_ns))
+        recorder.session.flush()
+        self._take(recorder, _outage(episode, dispatch, recorder.now_ns, Phase.CONFIRMED, error))
+
+
+def _answered(
+    alert: Alert, answer: Answer, who: str, now_ns: int, *, note: str | None = None, outcome: Outcome | None = None
+) -> Step:
+    if answer is Answer.RESOLVED:
+        if outcome is None:
+            raise lifecycle.RefusedTransitionError(
+                alert.id, alert.state, "resolved", "say what it was: give an outcome"
+            )
+        return lifecycle.resolve(alert, outcome, who, now_ns, note=note)
+    act = {
+        Answer.ACKNOWLEDGED: lifecycle.acknowledge,
+        Answer.EN_ROUTE: lifecycle.en_route,
+        Answer.ON_SCENE: lifecycle.on_scene,
+        Answer.CANCELLED: lifecycle.cancel,
+    }[answer]
+    return act(alert, who, now_ns, note=note)
+
+
+def _loaded(session: Session, alert_id: str) -> Alert:
+    alert = records.load(session, alert_id)
+    if alert is None:
+        raise UnknownAlertError(alert_id)
+    return alert
+
+
+def _unusable(finding: Finding) -> str | None:
+    """Why a finding cannot be taken, None where it can."""
+    if finding.kind not in KINDS:
+        return f"unknown kind {finding.kind!r}"
+    if finding.phase not in tuple(Phase):
+        return f"unknown phase {finding.phase!r}"
+    if not finding.episode:
+        return "no episode"
+    if not 0 <= finding.at_ns < LARGEST_NS:
+        return f"impossible time {finding.at_ns}"
+    if not math.isfinite(finding.confidence):
+        return "confidence is no number"
+    try:
+        canonical([finding.episode, finding.resident_id, finding.devices, dict(finding.evidence)]).encode()
+    except UnicodeEncodeError:
+        return "text that cannot be stored"
+    return None
+
+
+def _remember_callback(session: Session, external: External, now_ns: int, reason: str) -> None:
+    session.execute(delete(CallbackRow).where(CallbackRow.seen_ns < now_ns - KEEP_CALLBACKS_NS))
+    session.add(
+        CallbackRow(
+            webhook_id=external.webhook_id,
+            body_sha256=external.body_sha256,
+            seen_ns=now_ns,
+            applied=not reason,
+            reason=reason,
+        )
+    )
+
+
+def _seen_before(seen: CallbackRow, external: External) -> ExternalResult:
+    if seen.body_sha256 != external.body_sha256:
+        return ExternalResult(applied=False, repeated=True, reason="the same webhook-id came with another body")
+    return ExternalResult(seen.applied, repeated=True, reason=seen.reason)
+
+
+def _outage_key(channel: str, contact: str) -> str:
+    return f"outage:{channel}:{contact}"
+
+
+def _outage(episode: str, dispatch: Dispatch, now_ns: int, phase: Phase, error: str) -> Finding:
+    evidence: dict[str, Evidence] = {
+        "channel": dispatch.channel,
+        "contact": dispatch.contact,
+        "attempts": dispatch.attempt,
+        "error": error,
+    }
+    return Finding(episode, "delivery_failed", None, now_ns, phase, 1.0, (), evidence)

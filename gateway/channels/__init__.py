@@ -1,0 +1,1 @@
+"""Channels: each tells one contact one thing, and says whether the far side accepted it."""

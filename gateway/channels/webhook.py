@@ -1,0 +1,184 @@
+"""The signed webhook to the 助急 service: CloudEvents in a Standard Webhooks envelope, over HTTPS.
+
+Delivered means that the service answered 2xx with `{"accepted": true, "id": <our webhook-id>}`; a bare 200, a proxy's
+page or another id is a refusal. The webhook-id is the idempotency key: the same over all attempts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from cloudevents.core.bindings.http import to_structured_event
+from cloudevents.core.v1.event import CloudEvent
+
+from gateway.alerts.payload import with_delay
+from gateway.channels.address import AddressError, check_url, public_addresses, resolve
+from gateway.channels.base import Accepted, Refused
+from gateway.channels.signing import Signer
+
+if TYPE_CHECKING:
+    import ssl
+
+    from pydantic import SecretStr
+
+    from gateway.channels.address import Resolver
+    from gateway.channels.base import Dispatch
+
+USER_AGENT = "yinling-gateway"
+SCHEMA_URI = "urn:yinling:schema:alert:v1"
+LARGEST_ANSWER = 64 * 1024
+MOST_ADDRESSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookOptions:
+    """Where and how to send.
+
+    secrets: signing secrets (`whsec_...`), the newest first; several while one is being replaced. source: the
+    CloudEvents source of this site. total_s: for the whole attempt, whatever the far side does meanwhile.
+    delayed_after_s: an alert older than this goes out marked as delayed. tls: None for the system's authorities.
+    """
+
+    url: str
+    secrets: tuple[SecretStr, ...] = field(repr=False)
+    source: str
+    allow_private: bool = False
+    connect_s: float = 4.0
+    total_s: float = 15.0
+    delayed_after_s: float = 300.0
+    tls: ssl.SSLContext | None = None
+
+
+class WebhookChannel:
+    """Sends to one service. Close it with `aclose`. Raises AddressError or SecretError when the options are wrong."""
+
+    def __init__(self, options: WebhookOptions, *, resolver: Resolver = resolve) -> None:
+        self._options = options
+        self._url = check_url(options.url, allow_private=options.allow_private)
+        self._signer = Signer(options.secrets)
+        self._resolver = resolver
+        self._client = httpx.AsyncClient(
+            timeout=httpx.Timeout(options.total_s, connect=options.connect_s),
+            follow_redirects=False,
+            trust_env=False,
+            verify=options.tls or True,
+            headers={"user-agent": USER_AGENT},
+        )
+
+    def __repr__(self) -> str:
+        return f"WebhookChannel(host={self._url.host!r})"
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def send(self, dispatch: Dispatch, now_ns: int) -> Accepted | Refused:
+        """One attempt. Answers within the options' total time, whatever happens."""
+        body, content_type = self._body(dispatch, now_ns)
+        headers = {"content-type": content_type, **self._signer.headers(dispatch.idempotency_key, body, now_ns)}
+        try:
+            async with asyncio.timeout(self._options.total_s):
+                return await self._exchange(dispatch, body, headers, now_ns)
+        except TimeoutError:
+            return Refused(f"no answer within {self._options.total_s:g} s")
+        except AddressError as error:
+            return Refused(str(error))
+        except (httpx.HTTPError, OSError) as error:
+            return Refused(f"cannot reach {self._url.host}: {type(error).__name__}")
+
+    async def _exchange(
+        self, dispatch: Dispatch, body: bytes, headers: dict[str, str], now_ns: int
+    ) -> Accepted | Refused:
+        response = await self._first_that_answers(body, headers)
+        try:
+            return _judge(dispatch, response, await _bounded(response), now_ns)
+        finally:
+            await response.aclose()
+
+    async def _first_that_answers(self, body: bytes, headers: dict[str, str]) -> httpx.Response:
+        if self._options.allow_private:
+            return await self._post(self._url, body, headers, {})
+        headers = {**headers, "host": self._url.netloc.decode("ascii")}
+        extensions = {"sni_hostname": self._url.raw_host.decode("ascii")}
+        addresses = await public_addresses(self._url, self._resolver)
+        for address in addresses[:-1][: MOST_ADDRESSES - 1]:
+            with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._post(self._url.copy_with(host=address), body, headers, extensions)
+        return await self._post(self._url.copy_with(host=addresses[-1]), body, headers, extensions)
+
+    async def _post(
+        self, url: httpx.URL, body: bytes, headers: dict[str, str], extensions: dict[str, Any]
+    ) -> httpx.Response:
+        request = self._client.build_request("POST", url, content=body, headers=headers, extensions=extensions)
+        return await self._client.send(request, stream=True)
+
+    def _body(self, dispatch: Dispatch, now_ns: int) -> tuple[bytes, str]:
+        event = CloudEvent(
+            attributes={
+                "id": dispatch.idempotency_key,
+                "source": self._options.source,
+                "type": dispatch.event,
+                "subject": dispatch.alert_id,
+                "time": datetime.fromtimestamp(dispatch.created_ns // 10**9, UTC),
+                "datacontenttype": "application/json",
+                "dataschema": SCHEMA_URI,
+            },
+            data=with_delay(dispatch.payload, now_ns, self._options.delayed_after_s),
+        )
+        message = to_structured_event(event)
+        return bytes(message.body), str(message.headers["content-type"])
+
+
+async def _bounded(response: httpx.Response) -> bytes | None:
+    """The answer's body, None when it is larger than any honest one."""
+    body = bytearray()
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > LARGEST_ANSWER:
+            return None
+    return bytes(body)
+
+
+def _judge(dispatch: Dispatch, response: httpx.Response, body: bytes | None, now_ns: int) -> Accepted | Refused:
+    status = response.status_code
+    if status == httpx.codes.GONE:
+        return Refused("HTTP 410: the service wants nothing more", gone=True)
+    if not 200 <= status < 300:
+        return Refused(f"HTTP {status}", retry_after_s=retry_after_s(response.headers.get("retry-after"), now_ns))
+    if body is None:
+        return Refused(f"HTTP {status}, but the answer is larger than {LARGEST_ANSWER} bytes")
+    answer = _object(body)
+    if answer is None or answer.get("accepted") is not True:
+        return Refused(f'HTTP {status}, but the answer does not say {{"accepted": true}}')
+    if answer.get("id") != dispatch.idempotency_key:
+        return Refused(f"HTTP {status}, but the answer is about another message")
+    return Accepted(dispatch.idempotency_key)
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def retry_after_s(value: str | None, now_ns: int) -> float | None:
+    """Seconds of a Retry-After header (a number or an HTTP date), None where absent or not understood."""
+    if value is None:
+        return None
+    if value.isascii() and value.isdigit() and len(value) < 10:
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return max(0.0, at.timestamp() - now_ns / 1e9)
