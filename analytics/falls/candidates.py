@@ -1,0 +1,164 @@
+"""From observations to candidates: impacts that stand, each with the five seconds around it.
+
+Shared by the detector, which scores candidates, and by training, which learns from them: what the model sees in
+service is made by the very code that made what it learned from.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analytics.blocks import stack
+from analytics.cohort import CAPACITY, Cohort, Written
+from analytics.falls.features import AFTER, BEFORE, WIDTH, norm
+from analytics.falls.gate import APART, scan, stands, thresholds_squared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from device_drivers.observations import Observation
+
+STALLED_NS = 3_000_000_000
+"""A stream without new samples for this long is judged by what there is."""
+SETTLED_NS = 1_000_000_000
+"""Holes that late blocks fill are looked at again once no more came for this long ..."""
+SETTLED_AT_MOST_NS = 3_000_000_000
+"""... or this long after the first."""
+MINIMUM_AFTER = 5
+"""Fewer known samples than this (0.1 s) after an impact say nothing about it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Impacts: slots, index, at_ns int64 (k,); windows float32 (k, WIDTH, 3); peak_g (k,); clipped bool (k,)."""
+
+    slots: NDArray[np.int64]
+    index: NDArray[np.int64]
+    at_ns: NDArray[np.int64]
+    windows: NDArray[np.float32]
+    peak_g: NDArray[np.float32]
+    clipped: NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class _Refilled:
+    """Cells that late blocks filled, not looked at yet; times are of `step`, None until the next one."""
+
+    first: int
+    last: int
+    since_ns: int | None = None
+    latest_ns: int | None = None
+
+
+class CandidateFinder:
+    """Cohort and gate; gives each candidate once, when two seconds after it are known (or will not come)."""
+
+    def __init__(self, slots: int = 64) -> None:
+        self.cohort = Cohort(slots)
+        self.slots: dict[str, int] = {}
+        self.counts: Counter[str] = self.cohort.counts
+        self._hit_slots = np.empty(0, np.int64)
+        self._hit_index = np.empty(0, np.int64)
+        self._hit_ns = np.empty(0, np.int64)
+        self._refilled: dict[int, _Refilled] = {}
+        self._fresh: list[NDArray[np.int64]] = []
+        self.fresh_ns = np.zeros(slots, np.int64)
+        """By slot: time of the last `step` that found new samples."""
+
+    def attach(self, device_id: str) -> int:
+        """Slot of the device, a new one if it had none."""
+        if device_id not in self.slots:
+            self.slots[device_id] = self.cohort.attach()
+            missing = len(self.cohort.head) - len(self.fresh_ns)
+            self.fresh_ns = np.concatenate([self.fresh_ns, np.zeros(missing, np.int64)])
+        return self.slots[device_id]
+
+    def detach(self, device_id: str) -> int | None:
+        """Forget the device and what was pending for it; the slot it had."""
+        slot = self.slots.pop(device_id, None)
+        if slot is not None:
+            self._keep(self._hit_slots != slot)
+            self._refilled.pop(slot, None)
+            self.cohort.detach(slot)
+        return slot
+
+    def pending_slots(self) -> set[int]:
+        """Slots with an impact, or a refilled hole, that is not decided yet."""
+        return {*np.unique(self._hit_slots).tolist(), *self._refilled}
+
+    def ingest(self, observations: Sequence[Observation]) -> Iterator[Candidates]:
+        """Take observations; yields the candidates that they complete, round by round."""
+        for batch in stack(observations, self.slots, self.counts):
+            for written in self.cohort.write(batch):
+                self._look(written)
+            yield from self._complete(self._hit_index + AFTER < self.cohort.head[self._hit_slots])
+
+    def step(self, now_ns: int) -> Iterator[Candidates]:
+        """Candidates of streams that have stalled and of holes that were refilled."""
+        for slots in self._fresh:
+            self.fresh_ns[slots] = now_ns
+        self._fresh.clear()
+        np.minimum(self.fresh_ns, now_ns, out=self.fresh_ns)
+        self._rescan(now_ns)
+        done = self._hit_index + AFTER < self.cohort.head[self._hit_slots]
+        yield from self._complete(done | (now_ns - self.fresh_ns[self._hit_slots] >= STALLED_NS))
+
+    def _look(self, written: Written) -> None:
+        self._fresh.append(written.slots)
+        if written.late:
+            self._note_refilled(int(written.slots[0]), int(written.first[0]), written.values.shape[1])
+        else:
+            self._add(*scan(written, thresholds_squared(self.cohort.full_scale[written.slots])))
+
+    def _note_refilled(self, slot: int, first: int, count: int) -> None:
+        hole = self._refilled.setdefault(slot, _Refilled(first, first))
+        hole.first = min(hole.first, first)
+        hole.last = max(hole.last, first + count - 1)
+        hole.latest_ns = None
+
+    def _rescan(self, now_ns: int) -> None:
+        for slot, hole in list(self._refilled.items()):
+            hole.since_ns = now_ns if hole.since_ns is None else min(hole.since_ns, now_ns)
+            hole.latest_ns = now_ns if hole.latest_ns is None else min(hole.latest_ns, now_ns)
+            settled = now_ns - hole.latest_ns >= SETTLED_NS or now_ns - hole.since_ns >= SETTLED_AT_MOST_NS
+            if settled:
+                del self._refilled[slot]
+                self._scan_again(slot, hole)
+
+    def _scan_again(self, slot: int, hole: _Refilled) -> None:
+        """Look at a refilled hole and at the impacts before it whose aftermath it holds."""
+        first = max(hole.first - AFTER, int(self.cohort.head[slot]) - CAPACITY)
+        one, start = np.array([slot]), np.array([first])
+        values = self.cohort.gather(one, start, hole.last + APART - first + 1)
+        written = Written(one, start, values, late=True)
+        self._add(*scan(written, thresholds_squared(self.cohort.full_scale[one])))
+
+    def _add(self, slots: NDArray[np.int64], index: NDArray[np.int64]) -> None:
+        if len(slots):
+            self._hit_slots = np.concatenate([self._hit_slots, slots])
+            self._hit_index = np.concatenate([self._hit_index, index])
+            self._hit_ns = np.concatenate([self._hit_ns, self.cohort.time_ns(slots, index)])
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        self._hit_slots, self._hit_index = self._hit_slots[kept], self._hit_index[kept]
+        self._hit_ns = self._hit_ns[kept]
+
+    def _complete(self, done: NDArray[np.bool_]) -> Iterator[Candidates]:
+        if not done.any():
+            return
+        slots, index, at_ns = self._hit_slots[done], self._hit_index[done], self._hit_ns[done]
+        self._keep(~done)
+        windows = self.cohort.gather(slots, index - BEFORE, WIDTH)
+        known = np.isfinite(windows[:, BEFORE + 1 :, 0]).sum(axis=1) >= MINIMUM_AFTER
+        self.counts["undecidable"] += int((~known).sum())
+        kept = known & stands(self.cohort, slots, index)
+        if kept.any():
+            slots, index, at_ns, windows = slots[kept], index[kept], at_ns[kept], windows[kept]
+            clipped = self.cohort.any_clipped(slots, index - APART // 2, APART)
+            yield Candidates(slots, index, at_ns, windows, norm(windows[:, BEFORE]), clipped)
