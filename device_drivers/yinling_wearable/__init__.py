@@ -43,7 +43,6 @@ DRIVER = Driver(
     ),
     stream=lambda device_id, _options: WearableStreamCodec(device_id),
     message=lambda _options: WearableMessageCodec(),
-    account_topics=lambda device_id: ((up_topic(device_id), online_topic(device_id)), ()),
     account_topics=lambda device_id: ((f"yinling/{device_id}/#",), (f"yinling/{device_id}/down",)),
 )
 
