@@ -1,0 +1,1 @@
+"""The HTTP API: keys and scopes, residents, devices, alerts, history, live stream, health and metrics."""
