@@ -35,6 +35,7 @@ TEXTS: Mapping[str, Text] = {
         "Not a medical device: it does not replace trained judgement. In an emergency call the ambulance yourself.",
     ),
     "app.other_language": Text("English", "中文"),
+    "app.menu": Text("菜单", "Menu"),
     "app.logout": Text("退出", "Log out"),
     "app.who": Text("{person}（{key}）", "{person} ({key})"),
     "app.box_time": Text("网关时间", "Box time"),
@@ -74,6 +75,10 @@ TEXTS: Mapping[str, Text] = {
     "fault.board": Text(
         "网关读不到报警记录，下面的报警可能不全：{error}",
         "The box cannot read its alerts, the list below may be incomplete: {error}",
+    ),
+    "fault.registry": Text(
+        "网关读不到老人和设备名单，下面的名单可能不全：{error}",
+        "The box cannot read its residents and devices, the cards below may be incomplete: {error}",
     ),
     "fault.health": Text("网关无法检查自身状态：{error}", "The box cannot check itself: {error}"),
     "fault.view": Text("显示出错，请查看日志：{error}", "The display failed, see the log: {error}"),
@@ -122,6 +127,7 @@ TEXTS: Mapping[str, Text] = {
     "dialog.choose": Text("请选择实际情况。", "Choose what it was."),
     "answer.done": Text("已记录", "Recorded"),
     "answer.refused": Text("没有记录：{reason}", "Not recorded: {reason}"),
+    "answer.moved": Text("报警列表刚刚变动，请再按一次", "The list has just moved: please press again"),
     "answer.closed": Text("此报警已经结束", "the alert is closed already"),
     "answer.nameless": Text("请填写姓名", "a name is needed"),
     "answer.unknown": Text("没有这条报警", "there is no such alert"),
