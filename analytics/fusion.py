@@ -143,7 +143,7 @@ class FallFusion:
         phase = _phase(group)
         group.phase = phase
         if len(group.said) == 1:
-            return replace(finding, phase=phase)
+            return replace(finding, episode=group.episode, kind=group.kind, phase=phase)
         standing = [f for f in group.said.values() if f.phase is not Phase.CLEARED] or [finding]
         by_device: dict[str, float] = {}
         for f in standing:
