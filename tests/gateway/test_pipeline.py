@@ -1,0 +1,231 @@
+"""The pipeline with the real engine, the real history and the real alert service: order, holding, faults, clocks."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from analytics.device_events import DeviceEvents
+from analytics.engine import Engine, default_engine
+from analytics.findings import Finding, Phase
+from device_drivers.observations import DeviceEvent, Reading, Samples
+from device_drivers.transports.mqtt_session import MqttMessage
+from gateway.live import LiveState
+from gateway.pipeline import MAX_UNKNOWN, Pipeline
+from gateway.sources import Held
+from gateway.store.base import StoreOptions
+from gateway.store.duckdb_store import DuckDBStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+NOW = 1_800_000_000 * 10**9
+SECOND = 10**9
+
+
+class Clock:
+    """Time by hand: UTC nanoseconds and monotonic seconds move together."""
+
+    def __init__(self) -> None:
+        self.now_ns = NOW
+
+    def utc(self) -> int:
+        return self.now_ns
+
+    def monotonic(self) -> float:
+        return (self.now_ns - NOW) / 1e9
+
+    def push(self, seconds: float) -> None:
+        self.now_ns += int(seconds * SECOND)
+
+
+class Acknowledgements:
+    """The broker's side of a session: remembers what it may forget."""
+
+    def __init__(self) -> None:
+        self.released: list[int] = []
+
+    def ack(self, messages: Iterable[MqttMessage]) -> None:
+        self.released += [message.mid for message in messages]
+
+
+class Bench:
+    """A pipeline and what came out of it."""
+
+    def __init__(self, folder: Path, make_engine: Callable[[], Engine] = default_engine) -> None:
+        self.clock = Clock()
+        self.store = DuckDBStore(
+            StoreOptions(folder / "h.duckdb"), clock_ns=self.clock.utc, monotonic=self.clock.monotonic
+        )
+        self.live = LiveState()
+        self.findings: list[Finding] = []
+        self.session = Acknowledgements()
+        self.pipeline = Pipeline(make_engine, self.take, self.store, self.live, self.clock.utc, self.clock.monotonic)
+
+    async def take(self, findings: Sequence[Finding], _now_ns: int) -> None:
+        self.findings += findings
+
+    def event(self, signal: str, device: str = "radar", at_ns: int | None = None) -> DeviceEvent:
+        now = self.clock.now_ns
+        return DeviceEvent(device, signal, True, now if at_ns is None else at_ns, now)
+
+    def held(self, *mids: int, device: str = "radar", due_s: float = 6.0) -> Held:
+        messages = [MqttMessage("t", b"", self.clock.now_ns, 1, mid, False, 1) for mid in mids]
+        return Held(self.session, messages, [device] * len(mids), self.clock.monotonic() + due_s)  # type: ignore[arg-type]
+
+    def kinds(self) -> list[str]:
+        return [f"{finding.kind} {finding.phase}" for finding in self.findings]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    one = Bench(tmp_path)
+    one.pipeline.assign({"radar": "r1", "watch": "r1"})
+    yield one
+    one.store.close()
+
+
+def turn(bench: Bench) -> None:
+    asyncio.run(bench.pipeline.turn())
+
+
+def test_an_event_becomes_a_finding_in_the_same_turn_and_is_in_live_state_and_history(bench: Bench) -> None:
+    bench.pipeline.offer([bench.event("fall")], None)
+    turn(bench)
+    assert bench.kinds() == ["fall confirmed"]
+    assert bench.findings[0].resident_id == "r1"
+    bench.store.flush()
+    stored = bench.store.events(0, bench.clock.now_ns + 1, device_id="radar")
+    assert [(row.key.signal, row.key.resident_id, row.value) for row in stored] == [("fall", "r1", True)]
+    value = bench.live.value("radar", "fall")
+    assert value is not None
+    assert value.value is True
+
+
+def test_acknowledgements_wait_for_the_hold_time_and_for_the_disk(bench: Bench) -> None:
+    reading = Reading("watch", "heart_rate", 70.0, bench.clock.now_ns, bench.clock.now_ns)
+    bench.pipeline.offer([reading], bench.held(1, 2, device="watch"))
+    turn(bench)
+    assert bench.session.released == []
+    assert bench.pipeline.held_messages == 2
+    bench.clock.push(6.5)
+    turn(bench)
+    assert bench.session.released == [], "the reading is not on disk yet"
+    bench.store.flush()
+    turn(bench)
+    assert bench.session.released == [1, 2]
+
+
+def test_a_history_that_cannot_be_written_holds_acknowledgements_only_for_a_while(bench: Bench) -> None:
+    reading = Reading("watch", "heart_rate", 70.0, bench.clock.now_ns, bench.clock.now_ns)
+    bench.pipeline.offer([reading], bench.held(1, device="watch"))
+    turn(bench)
+    bench.clock.push(13)
+    turn(bench)
+    assert bench.session.released == [1]
+
+
+def test_messages_of_a_device_with_an_undecided_fall_are_held_longer_and_others_are_not(bench: Bench) -> None:
+    falling = np.zeros((50, 3), np.float32)
+    falling[:, 2] = 1.0
+    falling[20:35] = 0.1
+    falling[36] = (3.0, 2.0, 4.0)
+    block = Samples("watch", "accel", falling, 50.0, bench.clock.now_ns - SECOND, bench.clock.now_ns, 8.0)
+    held = bench.held(1, 2, device="watch", due_s=1.0)
+    held.devices[1] = "radar"
+    bench.pipeline.offer([block], held)
+    turn(bench)
+    assert bench.pipeline.engine.pending_devices() == {"watch"}
+    bench.clock.push(1.1)
+    turn(bench)
+    assert bench.session.released == [2]
+    bench.clock.push(30)
+    for _ in range(8):
+        turn(bench)
+        bench.clock.push(2)
+    assert sorted(bench.session.released) == [1, 2], "never held for ever"
+
+
+def test_an_observation_from_the_future_happened_when_it_was_received(bench: Bench) -> None:
+    bench.pipeline.offer([bench.event("fall", at_ns=bench.clock.now_ns + 8 * 3600 * SECOND)], None)
+    turn(bench)
+    assert bench.findings[0].at_ns == bench.clock.now_ns
+    assert bench.live.devices["radar"].clock_skew_ns == 0 or bench.findings[0].at_ns <= bench.clock.now_ns
+
+
+def test_a_life_event_of_an_unregistered_device_is_still_an_alarm(bench: Bench) -> None:
+    bench.pipeline.offer([bench.event("help_button", "nobody-knows-me")], None)
+    turn(bench)
+    assert bench.kinds() == ["help_call confirmed"]
+    assert bench.findings[0].resident_id is None
+    assert bench.pipeline.health.unknown_devices == 1
+
+
+def test_a_flood_of_invented_devices_is_bounded(bench: Bench) -> None:
+    flood = [bench.event("help_button", f"invented-{number}") for number in range(MAX_UNKNOWN + 50)]
+    bench.pipeline.offer(list(flood), None)
+    turn(bench)
+    assert bench.pipeline.health.unknown_devices == MAX_UNKNOWN
+
+
+class _Faulty:
+    """A detector with a programming error that a certain reading brings out."""
+
+    signals = ("heart_rate",)
+
+    def __init__(self) -> None:
+        self._broken = False
+
+    def attach(self, device_id: str, resident_id: str | None) -> None:
+        pass
+
+    def detach(self, device_id: str) -> None:
+        pass
+
+    def ingest(self, _observations: Sequence[Reading]) -> None:
+        self._broken = True
+
+    def step(self, _now_ns: int) -> list[Finding]:
+        if self._broken:
+            raise ZeroDivisionError("a programming error")
+        return []
+
+
+def test_a_faulty_detector_silences_nobody_and_is_reported(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda: Engine(_Faulty(), DeviceEvents()))  # type: ignore[arg-type]
+    bench.pipeline.assign({"radar": "r1", "watch": "r1"})
+    reading = Reading("watch", "heart_rate", 70.0, bench.clock.now_ns, bench.clock.now_ns)
+    bench.pipeline.offer([reading, bench.event("fall")], None)
+    turn(bench)
+    assert sorted(bench.kinds()) == ["device_fault confirmed", "fall confirmed"]
+    assert bench.pipeline.health.engine_faults == 1
+    bench.pipeline.offer([bench.event("static_stay")], None)
+    turn(bench)
+    assert all(finding.phase is Phase.CONFIRMED for finding in bench.findings)
+    bench.store.close()
+
+
+def test_reassigning_and_removing_devices_changes_who_is_watched(bench: Bench) -> None:
+    bench.pipeline.assign({"radar": "r2"})
+    bench.pipeline.offer([bench.event("fall")], None)
+    turn(bench)
+    assert bench.findings[0].resident_id == "r2"
+
+
+def test_the_loop_wakes_at_once_for_a_life_event_and_stops_when_asked(bench: Bench) -> None:
+    async def body() -> None:
+        running = asyncio.create_task(bench.pipeline.run())
+        bench.pipeline.offer([bench.event("help_button")], None)
+        deadline = asyncio.get_running_loop().time() + 5
+        while not bench.findings:
+            assert asyncio.get_running_loop().time() < deadline
+            await asyncio.sleep(0.001)
+        await bench.pipeline.stop()
+        await running
+
+    asyncio.run(body())
+    assert bench.kinds() == ["help_call confirmed"]
