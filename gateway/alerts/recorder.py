@@ -132,7 +132,10 @@ class Recorder:
         if not routes:
             return
         payload = self._rules.payloads.build(self.session, alert, event)
-        for route in {(route.channel, route.contact): route for route in reversed(routes)}.values():
+        unique: dict[tuple[str, str], Route] = {}
+        for route in routes:
+            unique.setdefault((route.channel, route.contact), route)
+        for route in unique.values():
             outbox.enqueue(self.session, alert, event, route, payload, self.now_ns, number)
         self.session.flush()
         self.to_send = True
