@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from gateway.api.app import create_api
-from gateway.console.app import mount_console
+from gateway.console.mount import mount_console
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from device_drivers.registry import UnknownFamilyError, find_driver
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions, subscriptions_of
 from device_drivers.transports.serial_line import SerialLine, SerialOptions
-from gateway.alerts.callback import CallbackVerifier
 from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
@@ -197,10 +196,3 @@ def callback_url(settings: Settings) -> str:
     """Where the 助急 service sends its answers."""
     api = settings.api
     return f"{api.public_url or f'http://{api.host}:{api.port}'}{CALLBACK_PATH}"
-
-
-def callback_verifier(settings: Settings) -> CallbackVerifier | None:
-    """Checks the service's answers; None where no service is configured. Raises ConfigError."""
-    if settings.assist is None:
-        return None
-    return CallbackVerifier([settings.assist.callback_secret.load(settings.base)])
