@@ -272,7 +272,7 @@ class Outbox:
         """Number of rows in each state."""
         query = select(OutboxRow.state, func.count()).group_by(OutboxRow.state)
         with self._database.read() as session:
-            return dict(session.execute(query).tuples().all())
+            return {str(state): int(number) for state, number in session.execute(query)}
 
 
 def _candidates(now_ns: int, limit: int, urgent_only: bool, busy: Collection[tuple[str, str]]) -> Select[OutboxRow]:
