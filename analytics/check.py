@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     Essence = tuple[str, str, str, int, str | None, tuple[str, ...]]
 
 HOUR_NS = 3600 * SECOND_NS
-WARM_UP_ROUNDS = 6
-MEASURED_ROUNDS = 6
-GROWTH_BYTES = 24_000
+WARM_UP_ROUNDS = 4
+MEASURED_ROUNDS = 4
+GROWTH_BYTES = 16_000
 """Noise of the interpreter and of arrays that have not reached their size; a leak of one object a round is more."""
 STORM_FACTOR = 3
 STORM_EXTRA = 8
@@ -199,7 +199,7 @@ def no_growth(factory: Factory, scenario: Scenario) -> None:
     try:
         for i in range(WARM_UP_ROUNDS + MEASURED_ROUNDS):
             round_ = scenario.shifted(i * period)
-            play(detector, steps(round_, _second(scenario)))
+            play(detector, steps(round_, scenario.step_s))
             del round_
             gc.collect()
             if i == WARM_UP_ROUNDS - 1:

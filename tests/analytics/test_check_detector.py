@@ -45,7 +45,7 @@ def fall_detector() -> Detector:
 def whole_home_with_falls() -> Scenario:
     home, wearer = engine_scene(), wearable_scene()
     both = sorted((*home.observations, *wearer.observations), key=lambda o: o.received_ns)
-    return replace(home, observations=tuple(both), devices=dict(wearer.devices) | dict(home.devices), step_s=1.0)
+    return replace(home, observations=tuple(both), devices=dict(wearer.devices) | dict(home.devices), step_s=5.0)
 
 
 CASES = [

@@ -1,0 +1,114 @@
+"""docs/findings.md says what the tables say: every kind, every limit, every device event, in Chinese and English.
+
+After a change of a table, `YINLING_UPDATE_DOCS=1 pytest tests/analytics/test_findings_doc.py` rewrites the parts of the
+page that stand between the marks `<!-- table: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from analytics.device_events import MEANINGS
+from analytics.device_watch import TechnicalOptions
+from analytics.kinds import KINDS
+from analytics.limit_table import RULES, Side
+from device_drivers.signals import SIGNALS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "findings.md"
+PRIORITY = {1: "高 high", 2: "中 medium", 3: "低 low"}
+ABOUT = {True: "设备 equipment", False: "老人 person"}
+SIDE = {Side.LOW: "≤", Side.HIGH: "≥"}
+UNITS = {"Cel": "°C"}
+
+
+def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def kinds_table() -> str:
+    head = ("kind", "中文", "English", "优先级 priority", "对象 about", "锁存 latches", "取消等待 cancel window")
+    return table(
+        head,
+        [
+            (
+                f"`{k.name}`",
+                k.zh,
+                k.en,
+                PRIORITY[k.priority],
+                ABOUT[k.technical],
+                "是 yes" if k.latching else "否 no",
+                f"{k.cancel_window_s:g} s" if k.cancel_window_s else "–",
+            )
+            for k in KINDS.values()
+        ],
+    )
+
+
+def limits_table() -> str:
+    head = ("rule", "信号 signal", "报警 begins", "恢复 clears", "延时 delay", "kind", "来源 source")
+    rows = []
+    for r in RULES:
+        signal = SIGNALS[r.signal]
+        unit = UNITS.get(signal.unit, signal.unit)
+        back = "≥" if r.side is Side.LOW else "≤"
+        rows.append(
+            (
+                f"`{r.name}`",
+                f"{signal.zh} {signal.en}",
+                f"{SIDE[r.side]} {r.limit:g} {unit}",
+                f"{back} {r.clear:g} {unit}",
+                f"{r.delay_s:g} s",
+                f"`{r.kind}`",
+                r.source,
+            )
+        )
+    return table(head, rows)
+
+
+def events_table() -> str:
+    head = ("信号 signal", "中文", "English", "kind", "phase", "置信度 confidence")
+    return table(
+        head,
+        [
+            (f"`{s}`", SIGNALS[s].zh, SIGNALS[s].en, f"`{m.kind}`", str(m.phase), f"{m.confidence:g}")
+            for s, m in MEANINGS.items()
+        ],
+    )
+
+
+TABLES = {"kinds": kinds_table, "limits": limits_table, "events": events_table}
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_the_page_shows_the_table_as_it_is(name: str) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    wanted = f"<!-- table: {name} -->\n\n{TABLES[name]()}\n\n<!-- end -->"
+    pattern = rf"<!-- table: {name} -->.*?<!-- end -->"
+    assert re.search(pattern, page, re.DOTALL), f"docs/findings.md has no marks for the table {name}"
+    if os.environ.get("YINLING_UPDATE_DOCS") == "1":
+        page = re.sub(pattern, lambda _: wanted, page, flags=re.DOTALL)
+        PAGE.write_text(page, encoding="utf-8")
+    assert wanted in page, "docs/findings.md is not up to date; see the head of this test for how to rewrite it"
+
+
+def test_every_kind_and_every_limit_is_on_the_page_in_both_languages() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    missing = [k.name for k in KINDS.values() if not all(f"{word}" in page for word in (f"`{k.name}`", k.zh, k.en))]
+    missing += [r.name for r in RULES if f"`{r.name}`" not in page]
+    missing += [f.name for f in fields(TechnicalOptions) if f"`{f.name}`" not in page]
+    assert missing == []
+
+
+def test_the_defaults_named_on_the_page_are_the_defaults() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    options = TechnicalOptions()
+    wrong = [
+        f.name for f in fields(options) if not re.search(rf"`{f.name}` \| {getattr(options, f.name):g} (s|%) \|", page)
+    ]
+    assert wrong == []
