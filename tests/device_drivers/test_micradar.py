@@ -323,6 +323,13 @@ def test_stopped_breath_and_heart_are_switched_on_again_but_not_for_ever() -> No
     assert revivals(codec, range(10)) == []  # the clock was set back
 
 
+def test_a_clock_set_back_delays_the_care_for_a_stream_by_no_more_than_its_own_limit() -> None:
+    codec = MicradarCodec("radar")
+    codec.feed(frames.report("presence", presence=True), NOW)
+    codec.feed(frames.report("heart rate", heart_rate=60), NOW + 1000 * SECOND)
+    assert revivals(codec, range(20)) == [(16, b"\x85\x00")]
+
+
 def test_a_bedside_model_is_expected_to_stream() -> None:
     codec = MicradarCodec("radar")
     codec.feed(frames.answer("product model", product_model="R60ABD1") + frames.report("presence", presence=True), NOW)

@@ -643,3 +643,9 @@ def test_driver_is_found_by_name_and_alias() -> None:
     assert DRIVER.message is not None
     assert isinstance(DRIVER.message({}), Zigbee2MqttCodec)
     assert set(DRIVER.signals) <= set(SIGNALS)
+
+
+def test_the_bridge_s_account_covers_its_base_topic() -> None:
+    assert DRIVER.account_topics is not None
+    for device_id in ("zigbee2mqtt", "zigbee2mqtt/bridge"):
+        assert DRIVER.account_topics(device_id) == (("zigbee2mqtt/#",), ("zigbee2mqtt/#",))
