@@ -44,23 +44,28 @@ def check_url(url: str, *, allow_private: bool) -> httpx.URL:
         raise AddressError("the address must begin with https:// and name a host")
     if parsed.scheme == "http" and not allow_private:
         raise AddressError("http is not encrypted; use https, or allow_private for a server in the local network")
+    if parsed.port is not None and not 0 < parsed.port < 65536:
+        raise AddressError("the port must be between 1 and 65535")
     if parsed.userinfo:
         raise AddressError("the address must not contain a user or password")
     return parsed
 
 
-async def public_addresses(url: httpx.URL, resolver: Resolver) -> Sequence[str]:
-    """The addresses of the host, when all of them are public. Raises AddressError or OSError."""
+async def public_addresses(
+    url: httpx.URL, resolver: Resolver, allowed: Callable[[str], bool] | None = None
+) -> Sequence[str]:
+    """The addresses of the host, when all of them are `allowed` (public by default). Raises AddressError or OSError."""
     addresses = await resolver(url.host, url.port or 443)
     if not addresses:
         raise AddressError(f"{url.host} has no address")
     for address in addresses:
-        if not _public(address):
+        if not (allowed or is_public)(address):
             raise AddressError(f"{url.host} is inside the local network; set allow_private if that is meant")
     return addresses
 
 
-def _public(address: str) -> bool:
+def is_public(address: str) -> bool:
+    """Whether an address is reachable from everywhere, also when it hides an IPv4 address."""
     try:
         ip = ipaddress.ip_address(address.split("%", 1)[0])
     except ValueError:

@@ -19,12 +19,13 @@ from cloudevents.core.bindings.http import to_structured_event
 from cloudevents.core.v1.event import CloudEvent
 
 from gateway.alerts.payload import with_delay
-from gateway.channels.address import AddressError, check_url, public_addresses, resolve
+from gateway.channels.address import AddressError, check_url, is_public, public_addresses, resolve
 from gateway.channels.base import Accepted, Refused
 from gateway.channels.signing import Signer
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
     from pydantic import SecretStr
 
@@ -59,11 +60,18 @@ class WebhookOptions:
 class WebhookChannel:
     """Sends to one service. Close it with `aclose`. Raises AddressError or SecretError when the options are wrong."""
 
-    def __init__(self, options: WebhookOptions, *, resolver: Resolver = resolve) -> None:
+    def __init__(
+        self,
+        options: WebhookOptions,
+        *,
+        resolver: Resolver = resolve,
+        allowed: Callable[[str], bool] = is_public,
+    ) -> None:
         self._options = options
         self._url = check_url(options.url, allow_private=options.allow_private)
         self._signer = Signer(options.secrets)
         self._resolver = resolver
+        self._allowed = allowed
         self._client = httpx.AsyncClient(
             timeout=httpx.Timeout(options.total_s, connect=options.connect_s),
             follow_redirects=False,
@@ -107,7 +115,7 @@ class WebhookChannel:
             return await self._post(self._url, body, headers, {})
         headers = {**headers, "host": self._url.netloc.decode("ascii")}
         extensions = {"sni_hostname": self._url.raw_host.decode("ascii")}
-        addresses = await public_addresses(self._url, self._resolver)
+        addresses = await public_addresses(self._url, self._resolver, self._allowed)
         for address in addresses[:-1][: MOST_ADDRESSES - 1]:
             with contextlib.suppress(httpx.ConnectError, httpx.ConnectTimeout):
                 return await self._post(self._url.copy_with(host=address), body, headers, extensions)
