@@ -1,0 +1,72 @@
+"""What the people of a 助急 centre do with an alert: when they acknowledge, set out, arrive, and what they find.
+
+Pure: from a seed and the alert's id comes the same script every time, so that a scenario can be played again.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+STAFF = ("王芳", "李强", "张敏", "刘洋", "陈静")
+Acknowledge = Literal["always", "never", "after_repeats"]
+ROUTINE = (("fall", "real_fall"), ("help_call", "real_help"))
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How the centre works; delays are (median, spread) in seconds: log-normal, spread is the factor of one sigma.
+
+    acknowledge: "always", "never", or "after_repeats" once an alert has been repeated `repeats` times. false_alarms:
+    share of alerts that turn out to be none. stop_after: last call-back it makes ("acknowledged" ... "resolved").
+    """
+
+    acknowledge: Acknowledge = "always"
+    repeats: int = 1
+    acknowledge_s: tuple[float, float] = (12.0, 1.6)
+    en_route_s: tuple[float, float] = (45.0, 1.5)
+    on_scene_s: tuple[float, float] = (480.0, 1.5)
+    resolved_s: tuple[float, float] = (600.0, 1.5)
+    false_alarms: float = 0.2
+    stop_after: str = "resolved"
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One call-back: how long after the act before it, its type, and who makes it."""
+
+    wait_s: float
+    type: str
+    by: str
+    outcome: str | None = None
+
+
+def script(manner: Manner, alert_id: str, kind: str, *, test: bool) -> list[Act]:
+    """The call-backs to an alert, in order."""
+    rng = random.Random(f"{manner.seed}:{alert_id}")
+    answering, going = rng.choice(STAFF), rng.choice(STAFF)
+    outcome = dict(ROUTINE).get(kind, "other")
+    if rng.random() < manner.false_alarms:
+        outcome = "false_alarm"
+    acts = [
+        Act(_delay(rng, manner.acknowledge_s), "acknowledged", answering),
+        Act(_delay(rng, manner.en_route_s), "en_route", going),
+        Act(_delay(rng, manner.on_scene_s), "on_scene", going),
+        Act(_delay(rng, manner.resolved_s), "resolved", going, "test" if test else outcome),
+    ]
+    last = [act.type for act in acts].index(manner.stop_after)
+    return acts[: last + 1]
+
+
+def answers_now(manner: Manner, repeat: int) -> bool:
+    """Whether the centre begins to answer an alert of which this is the given repeat (0: the first message)."""
+    if manner.acknowledge == "after_repeats":
+        return repeat >= manner.repeats
+    return manner.acknowledge == "always"
+
+
+def _delay(rng: random.Random, delay_s: tuple[float, float]) -> float:
+    median, spread = delay_s
+    return float(median * spread ** rng.gauss(0, 1))
