@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import random
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +28,6 @@ from gateway.database import open_database
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
-from gateway.server import GatewayServer
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.config import BrokerUser
     from gateway.config import Settings
+    from gateway.server import GatewayServer
     from gateway.sources import Source
 
 log = structlog.get_logger(__name__)
@@ -68,6 +69,8 @@ class Gateway:
         self.live = LiveState()
         self.broadcast = Broadcast()
         self.broker: Broker | None = None
+        self.server: GatewayServer | None = None
+        self._serving = asyncio.Event()
         self.sources: list[Source] = []
         self._accounts: list[BrokerUser] = []
         self._database_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
@@ -96,7 +99,6 @@ class Gateway:
         self.pipeline = Pipeline(default_engine, self._take_findings, self.store, self.live, self.clock, self.monotonic)
         await self._open_ways_in()
         self.context = self._make_context()
-        self.server = GatewayServer(self.context)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part ends, then end everything in order."""
@@ -106,7 +108,6 @@ class Gateway:
             self.forwarder.start()
         stopping = asyncio.create_task(stop.wait())
         tasks = {asyncio.create_task(part, name=name) for name, part in self._parts()}
-        log.info("gateway.running", api=self.server.url)
         try:
             done, _ = await asyncio.wait({stopping, *tasks}, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopping}:
@@ -115,6 +116,13 @@ class Gateway:
         finally:
             stopping.cancel()
             await self._close(tasks)
+
+    async def serving(self) -> GatewayServer:
+        """Wait until API and console answer."""
+        await self._serving.wait()
+        if self.server is None:
+            raise RuntimeError("the server has not been made")
+        return self.server
 
     async def in_database(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a function of the registry or the alerts in the database thread."""
@@ -181,7 +189,7 @@ class Gateway:
             yield source.name, source.run()
         yield "pipeline", self.pipeline.run()
         yield "dispatcher", self.dispatcher.run()
-        yield "server", self.server.serve()
+        yield "server", self._serve()
         yield "deadlines", every(TICK_S, self._tick)
         yield "history", every(FLUSH_S, self._flush)
         yield "polling", every(POLL_S, self._poll)
@@ -189,10 +197,18 @@ class Gateway:
         yield "health", every(HEALTH_S, self._tell_health)
         yield "retention", every(RETAIN_S, self._retain)
 
+    async def _serve(self) -> None:
+        """The web parts take seconds to load on a small box; alarms do not wait for them."""
+        module = await asyncio.to_thread(importlib.import_module, "gateway.server")
+        self.server = module.GatewayServer(self.context)
+        log.info("gateway.running", api=self.server.url)
+        await self.server.serve(self._serving)
+
     async def _close(self, tasks: set[asyncio.Task[None]]) -> None:
         for source in self.sources:
             source.stop()
-        self.server.stop()
+        if self.server is not None:
+            self.server.stop()
         await self.pipeline.stop()
         await asyncio.wait(tasks, timeout=2.0)
         for task in tasks:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from gateway.api.app import create_api
-from gateway.console.mount import mount_console
+from gateway.console.mount import login_link, mount_console
 
 if TYPE_CHECKING:
+    import asyncio
+    import socket
     from collections.abc import Iterator
 
     from gateway.context import Context
@@ -19,7 +21,15 @@ SHUTDOWN_S = 2
 
 
 class _Server(uvicorn.Server):
-    """Leaves signals to the gateway."""
+    """Leaves signals to the gateway, and says when connections are accepted."""
+
+    accepting: asyncio.Event | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.accepting is not None and not self.should_exit:
+            self.accepting.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -46,13 +56,13 @@ class GatewayServer:
         )
         self._server = _Server(config)
 
-    @property
-    def ready(self) -> bool:
-        """Whether connections are accepted."""
-        return self._server.started
+    def login_link(self, key_id: str, person: str) -> str:
+        """A path that opens the console once, within ten minutes, with this key under this name."""
+        return login_link(self.app, key_id, person)
 
-    async def serve(self) -> None:
-        """Accept connections until stopped."""
+    async def serve(self, accepting: asyncio.Event) -> None:
+        """Accept connections until stopped; `accepting` is set once they are."""
+        self._server.accepting = accepting
         await self._server.serve()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""A home (or a ward) of simulated devices on real transports: MQTT with each device's own account, ptys as serial ports.
+"""A home (or a ward) of simulated devices on real transports: MQTT, each with its own account, and ptys.
 
 `python -m simulators.home SCENARIO --accounts FILE --links FOLDER --truth FILE` plays a scenario in real time and
 writes what truly happened, and when, as JSON lines: what a gateway must have noticed is judged against these.

@@ -66,6 +66,7 @@ class Rig:
     mqtt_port: int = 0
     assist_port: int = 0
     key: str = field(default="", repr=False)
+    key_id: str = ""
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
@@ -105,7 +106,7 @@ class Rig:
             f"--secret-file={self.folder / 'assist.secret'}",
             f"--callback-url={self.api_url}{CALLBACK_PATH}",
             f"--callback-secret-file={self.folder / 'callback.secret'}",
-            f"--record={self.assist_record}",
+            f"--journal={self.assist_record}",
             *options,
         )
         self._wait_for_port("assist", self.assist_port)
@@ -135,7 +136,7 @@ class Rig:
         """Until the gateway says that it is ready. Raises RigError."""
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            self._check_alive("gateway")
+            self.check_alive("gateway")
             try:
                 if httpx.get(f"{self.api_url}/health/ready", timeout=2).status_code == httpx.codes.OK:
                     return
@@ -179,10 +180,12 @@ class Rig:
                 [sys.executable, *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=dict(os.environ)
             )
 
-    def _check_alive(self, name: str) -> None:
-        code = self.processes[name].poll()
-        if code is not None:
-            raise RigError(f"{name} ended with exit code {code}: {self._log_end(name)}")
+    def check_alive(self, name: str | None = None) -> None:
+        """Raises RigError with the end of its log if a process (or any) has ended by itself."""
+        for one in [name] if name else list(self.processes):
+            code = self.processes[one].poll()
+            if code is not None:
+                raise RigError(f"{one} ended with exit code {code}: {self._log_end(one)}")
 
     def _log_end(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text(encoding="utf-8", errors="replace")[-2000:]
@@ -190,7 +193,7 @@ class Rig:
     def _wait_for_port(self, name: str, port: int) -> None:
         deadline = time.monotonic() + START_S
         while time.monotonic() < deadline:
-            self._check_alive(name)
+            self.check_alive(name)
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     return
@@ -240,7 +243,8 @@ allow_private = true
             if find_driver(device.family).account_topics is not None:
                 password = self.passwords[device.id] = secrets.token_urlsafe(24)
                 registry.set_credentials_hash(device.id, hash_password(password), by=BY, now_ns=now_ns)
-        self.key = KeyStore(database).create(BY, Role.ADMIN, by=BY, now_ns=now_ns).secret
+        made = KeyStore(database).create(BY, Role.ADMIN, by=BY, now_ns=now_ns)
+        self.key, self.key_id = made.secret, made.key.id
         database.close()
 
 
