@@ -182,6 +182,12 @@ class WearableModel:
         else:
             raise PlaysRecordingError(f"{self.device_id} plays a recording, which decides what the wearer does")
 
+    def fall(self) -> int:
+        """The wearer falls; gives the time of the impact, UTC nanoseconds. Raises TypeError for a recording."""
+        if not isinstance(self.motion, BodyMotion):
+            raise TypeError(f"{self.device_id} plays a recording, which decides what the wearer does")
+        return self._next_end_ns() - SECOND_NS + round(self.motion.fall() * 1e9)
+
     def take_off(self) -> None:
         """The device is put on a table."""
         self.worn = False
