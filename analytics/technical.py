@@ -149,8 +149,6 @@ class TechnicalWatch:
                 queue.append(o)
                 slots.append(watch.slot)
                 codes.append(code)
-        if self._unmarked and self._mark is not None:
-            self._start_unmarked(self._mark)
 
     def step(self, now_ns: int) -> list[Finding]:
         """Faults known by now, in order of time."""

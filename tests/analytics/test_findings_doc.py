@@ -10,6 +10,7 @@ import os
 import re
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -19,6 +20,9 @@ from analytics.kinds import KINDS
 from analytics.limit_table import RULES, Side
 from device_drivers.signals import SIGNALS
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "findings.md"
 PRIORITY = {1: "高 high", 2: "中 medium", 3: "低 low"}
 ABOUT = {True: "设备 equipment", False: "老人 person"}
@@ -26,7 +30,7 @@ SIDE = {Side.LOW: "≤", Side.HIGH: "≥"}
 UNITS = {"Cel": "°C"}
 
 
-def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 

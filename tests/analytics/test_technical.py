@@ -64,7 +64,13 @@ def test_a_limit_of_infinity_is_none() -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"lost_after_s": 0}, {"lost_after_s": math.nan}, {"not_worn_after_s": "x"}, {"battery_low": 30, "battery_ok": 25}],
+    [
+        {"lost_after_s": 0},
+        {"lost_after_s": math.nan},
+        {"not_worn_after_s": "x"},
+        {"battery_low": 30, "battery_ok": 25},
+        {"battery_low": -1},
+    ],
 )
 def test_impossible_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
@@ -358,3 +364,10 @@ def test_steps_in_between_change_nothing(plan: list[tuple[str, str, int, bool]],
         return sorted((f.episode, str(f.phase), f.at_ns / 1e9, f.kind) for f in found)
 
     assert run(0.5) == run(every) == run(20) == run(60)
+
+
+def test_the_delay_of_a_path_stands_still_while_nobody_watched() -> None:
+    detector = home(path_delay_s=30)
+    feed(detector, [bridge(False, 10)], 20)
+    later = [f for s in range(3620, 3660) for f in detector.step(at(s))]
+    assert brief(later) == [("path_down", "confirmed", 3640.0)]
