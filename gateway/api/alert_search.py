@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -72,7 +71,7 @@ def from_cursor(text: str) -> int:
     """The place a cursor stands for. Raises ValueError for anything that `to_cursor` did not make."""
     try:
         plain = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ValueError("not a cursor of this list") from error
     digits = plain.removeprefix("a")
     if plain == digits or not digits.isdecimal() or len(digits) > 19 or int(digits) > LARGEST_ROW:

@@ -10,6 +10,8 @@ from starlette.responses import JSONResponse
 from gateway.alerts.callback import CallbackHandler, CallbackStatus, CallbackVerifier
 from gateway.api.caller import ContextDep, in_database
 from gateway.api.problems import Problem, responses
+from gateway.channels.signing import SecretError
+from gateway.config import ConfigError
 
 if TYPE_CHECKING:
     from gateway.context import Context
@@ -48,8 +50,11 @@ def make_handler(context: Context) -> CallbackHandler | None:
     assist = context.settings.assist
     if assist is None:
         return None
-    secret = assist.callback_secret.load(context.settings.base)
-    return CallbackHandler(context.alerts, CallbackVerifier([secret]))
+    try:
+        verifier = CallbackVerifier([assist.callback_secret.load(context.settings.base)])
+    except SecretError as error:
+        raise ConfigError(f"assist.callback_secret: {error}") from error
+    return CallbackHandler(context.alerts, verifier)
 
 
 @router.post(

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 Placement = Literal["worn", "room"]
 OptionName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-OptionNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
-OptionFraction = Annotated[float, Field(allow_inf_nan=False)]
+OptionNumber = Annotated[int, Field(ge=-(10**15), le=10**15)]
+OptionFraction = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
 Options = Annotated[dict[OptionName, ShortText | bool | OptionNumber | OptionFraction | None], Field(max_length=64)]
 
 
