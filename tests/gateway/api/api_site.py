@@ -57,6 +57,17 @@ def populate(path: Path) -> None:
     database.close()
 
 
+class _Secrets(dict[Role, str]):
+    """A key of each role, made when it is first needed."""
+
+    def __init__(self, site: ApiSite) -> None:
+        self._site = site
+
+    def __missing__(self, role: Role) -> str:
+        secret = self[role] = self._site.key(role).secret
+        return secret
+
+
 class ApiSite:
     """A site on a populated database. Call `get`, `post` ... with a role's key."""
 
@@ -78,7 +89,7 @@ class ApiSite:
         self.runner = asyncio.Runner()
         self.loop = self.runner.get_loop()
         self.runner.run(self._build())
-        self.secrets = {role: self.key(role).secret for role in Role}
+        self.secrets = _Secrets(self)
 
     async def _build(self) -> None:
         self.pipeline = Pipeline(
