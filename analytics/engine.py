@@ -96,6 +96,10 @@ class Engine:
         found.sort(key=_when)
         return self._fusion.fuse(found)
 
+    def answered(self, episode: str) -> None:
+        """A person has taken the alert of this episode: a further call for help is a new one."""
+        self._fusion.answered(episode)
+
     def close(self, episode: str) -> None:
         """A person has resolved or cancelled the alert of this episode: new evidence begins a new one."""
         for name in {episode, *self._fusion.close(episode)}:

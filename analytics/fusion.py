@@ -12,6 +12,9 @@ A help call that comes first stays a help call: it is already as urgent as a fal
 that joins it is not a second alert but evidence (`fall`: suspected or confirmed) of the open one, which is sent on as a
 further finding. So there is one alert and nothing is hidden. Devices never clear a help call.
 
+After `answered` (a person has taken the alert) a help call is a new one: somebody calls again. What other devices say
+of the same fall still joins.
+
 After `close` new evidence begins a new episode, even within the window. A device that had only suspected the closed
 fall and now confirms it is heard again, under its episode's name with "+" and a number.
 """
@@ -47,6 +50,7 @@ class _Group:
     first_ns: int
     last_ns: int
     phase: Phase
+    answered: bool = False
     said: dict[str, Finding] = field(default_factory=dict)
 
     def near(self, at_ns: int, window_ns: int) -> bool:
@@ -93,6 +97,13 @@ class FallFusion:
                     return members
         return ()
 
+    def answered(self, episode: str) -> None:
+        """A person has taken the alert of this episode."""
+        for groups in self._groups.values():
+            for group in groups:
+                if group.episode == episode:
+                    group.answered = True
+
     def forget(self, device_id: str) -> None:
         """Drop what this device said; a happening that nobody else speaks of is dropped with it."""
         for key in list(self._groups):
@@ -117,7 +128,12 @@ class FallFusion:
         groups = self._groups.setdefault(owner, [])
         groups.append(
             _Group(
-                finding.episode, finding.kind, finding.at_ns, finding.at_ns, finding.phase, {finding.episode: finding}
+                finding.episode,
+                finding.kind,
+                finding.at_ns,
+                finding.at_ns,
+                finding.phase,
+                said={finding.episode: finding},
             )
         )
         del groups[:-KEPT_GROUPS]
@@ -132,6 +148,8 @@ class FallFusion:
         if finding.episode in self._closed or finding.phase is Phase.CLEARED:
             return None
         for group in reversed(groups):
+            if group.answered and finding.kind == "help_call":
+                continue
             if group.phase is not Phase.CLEARED and group.near(finding.at_ns, self._window_ns):
                 return group
         return None

@@ -1,4 +1,7 @@
-"""Finds the drivers that are installed, ours and third parties', by the entry point group `yinling.drivers`."""
+"""Finds the drivers that are installed, ours and third parties', by the entry point group `yinling.drivers`.
+
+A driver that cannot be loaded takes no other with it; `load_failures` says which and why.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,30 @@ class UnknownFamilyError(LookupError):
 
 
 @cache
+def _load() -> tuple[dict[str, Driver], dict[str, str]]:
+    found: dict[str, Driver] = {}
+    failed: dict[str, str] = {}
+    for entry in entry_points(group=GROUP):
+        try:
+            driver = entry.load()
+        except Exception as error:  # noqa: BLE001 - a third party's module may raise anything
+            failed[entry.name] = repr(error)
+            continue
+        if isinstance(driver, Driver):
+            found[driver.family] = driver
+        else:
+            failed[entry.name] = f"{entry.value} is no Driver"
+    return found, failed
+
+
 def drivers() -> dict[str, Driver]:
     """Every installed driver by its family name."""
-    loaded = (entry.load() for entry in entry_points(group=GROUP))
-    return {driver.family: driver for driver in loaded if isinstance(driver, Driver)}
+    return _load()[0]
+
+
+def load_failures() -> dict[str, str]:
+    """Entry points of the group that could not be loaded: name and reason."""
+    return _load()[1]
 
 
 def find_driver(name: str) -> Driver:

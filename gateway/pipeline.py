@@ -114,6 +114,11 @@ class Pipeline:
         for episode in episodes:
             self.engine.close(episode)
 
+    def episodes_answered(self, episodes: Sequence[str]) -> None:
+        """A person has taken these alerts."""
+        for episode in episodes:
+            self.engine.answered(episode)
+
     async def run(self) -> None:
         """Turn until `stop`; the last turn handles what had arrived."""
         while self._running:

@@ -20,6 +20,7 @@ import structlog
 from analytics.engine import default_engine
 from gateway import box_health, wiring
 from gateway.alerts.dispatcher import Dispatcher
+from gateway.alerts.lifecycle import EntryType
 from gateway.alerts.service import AlertService
 from gateway.broadcast import Broadcast
 from gateway.broker.supervisor import Broker
@@ -250,6 +251,8 @@ class Gateway:
     def _alert_changed(self, change: AlertChange) -> None:
         """Called in the database thread."""
         self._loop.call_soon_threadsafe(self.broadcast.publish, "alert", box_health.alert_event(change))
+        if any(entry.type is EntryType.ACKNOWLEDGED for entry in change.entries):
+            self._loop.call_soon_threadsafe(self.pipeline.episodes_answered, list(change.alert.episodes))
 
     def _episodes_closed(self, episodes: Sequence[str]) -> None:
         """Called in the database thread."""

@@ -31,11 +31,20 @@ def config_of(arguments: Sequence[str]) -> AssistConfig:
     parser.add_argument(
         "--stop-after", choices=("acknowledged", "en_route", "on_scene", "resolved"), default="resolved"
     )
+    parser.add_argument("--on-scene-s", type=float, default=480.0, help="median time to arrive")
+    parser.add_argument("--resolved-s", type=float, default=600.0, help="median time on the scene")
     parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than real time people work")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--journal", type=Path, help="file of JSON lines")
     given = parser.parse_args(arguments)
-    manner = Manner(given.acknowledge, given.repeats, stop_after=given.stop_after, seed=given.seed)
+    manner = Manner(
+        given.acknowledge,
+        given.repeats,
+        on_scene_s=(given.on_scene_s, 1.5),
+        resolved_s=(given.resolved_s, 1.5),
+        stop_after=given.stop_after,
+        seed=given.seed,
+    )
     return AssistConfig(
         secret=_secret(given.secret_file),
         callback_secret=_secret(given.callback_secret_file) if given.callback_secret_file else None,

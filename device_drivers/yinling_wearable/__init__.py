@@ -43,10 +43,7 @@ DRIVER = Driver(
     ),
     stream=lambda device_id, _options: WearableStreamCodec(device_id),
     message=lambda _options: WearableMessageCodec(),
-    account_topics=lambda device_id: (
-        (up_topic(device_id), online_topic(device_id)),
-        (f"yinling/{device_id}/down",),
-    ),
+    account_topics=lambda device_id: ((up_topic(device_id), online_topic(device_id)), ()),
 )
 
 __all__ = [

@@ -249,9 +249,13 @@ def folds(alert: Alert, finding: Finding) -> bool:
 
 
 def see(alert: Alert, finding: Finding, now_ns: int) -> Step:
-    """A finding of a known or a folded episode. A closed alert does not change."""
+    """A finding of a known or a folded episode. A closed alert does not change.
+
+    A device that joins what others have told already is news, even when the phase stays.
+    """
     known = alert.episodes.get(finding.episode)
-    if not alert.state.open or not _advances(known, finding.phase):
+    joined = finding.phase is known and not set(finding.devices) <= set(alert.devices)
+    if not alert.state.open or not (_advances(known, finding.phase) or joined):
         return Step(alert)
     if finding.phase is Phase.CLEARED:
         return _clear(alert, finding, now_ns)

@@ -252,3 +252,14 @@ class OneResident(RuleBasedStateMachine):
 
 
 TestOneResident = OneResident.TestCase
+
+
+def test_a_call_for_help_after_a_person_took_the_alert_is_a_new_one_and_a_radar_still_joins() -> None:
+    fusion = FallFusion()
+    (fall,) = fusion.fuse([said("watch", CONFIRMED, 0, 0.9)])
+    fusion.answered(fall.episode)
+    radar, call = fusion.fuse([said("radar", CONFIRMED, 15, 0.9), said("sos", CONFIRMED, 20, 0.99, kind="help_call")])
+    assert radar.episode == fall.episode
+    assert radar.devices == ("watch", "radar")
+    assert call.kind == "help_call"
+    assert call.episode != fall.episode

@@ -97,6 +97,14 @@ def test_same_or_older_phase_changes_nothing() -> None:
     assert life.see(alert, finding(phase=Phase.CLEARED, episode="never seen"), T0).entries == ()
 
 
+def test_a_device_that_joins_is_news_even_in_the_same_phase() -> None:
+    alert = opened(phase=Phase.CONFIRMED)
+    step = life.see(alert, finding(phase=Phase.CONFIRMED, devices=("w1", "radar")), T0 + S)
+    assert types(step) == ["confirmed"]
+    assert step.alert.devices == ("w1", "radar")
+    assert life.see(step.alert, finding(phase=Phase.CONFIRMED, devices=("radar",)), T0 + S).entries == ()
+
+
 def test_confirmed_after_the_window_is_written_down() -> None:
     step = life.see(
         life.expire(opened(), T0 + 20 * S).alert, finding(phase=Phase.CONFIRMED, evidence={"still_s": 25}), T0
