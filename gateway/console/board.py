@@ -88,7 +88,7 @@ def build(loaded: Loaded, context: Context, own_faults: Mapping[str, str]) -> Bo
     try:
         health = tuple(context.health())
     except Exception as error:  # noqa: BLE001 - a check that fails is itself a fault, and the rest must be shown
-        faults["fault.health"] = _words(error)
+        faults["fault.health"] = words_of(error)
     by_resident = _alerts_by_resident(loaded)
     return Board(
         now_ns=now_ns,
@@ -173,7 +173,7 @@ class Watch:
             self.board = build(self._loaded, self._context, self._faults)
         except Exception as error:
             log.exception("console.view_failed")
-            self.board = Board(self._context.clock(), faults=(("fault.view", _words(error)),))
+            self.board = Board(self._context.clock(), faults=(("fault.view", words_of(error)),))
         for looker in tuple(self._lookers):
             try:
                 looker(self.board)
@@ -188,7 +188,7 @@ class Watch:
         except Exception as error:
             if fault not in self._faults:
                 log.exception("console.load_failed")
-            self._faults[fault] = _words(error)
+            self._faults[fault] = words_of(error)
         else:
             self._faults.pop(fault, None)
 
@@ -221,5 +221,6 @@ async def _events(listener: Listener, seconds: float) -> set[str]:
     return heard
 
 
-def _words(error: BaseException) -> str:
-    return f"{type(error).__name__} {error}".strip()[:200]
+def words_of(error: BaseException) -> str:
+    """An error in one line, without what a database adds to it."""
+    return f"{type(error).__name__} {str(error).partition(chr(10))[0]}".strip()[:200]

@@ -19,6 +19,7 @@ from gateway.api.caller import audit_read
 from gateway.api.keys import ApiKey, KeyStore
 from gateway.api.lockout import Lockout
 from gateway.console import documents
+from gateway.console.board import words_of
 from gateway.console.session import (
     COOKIE,
     LIFETIME_S,
@@ -65,7 +66,7 @@ class Door:
 
     context: Context
     keys: KeyStore
-    secret: bytes
+    secret: bytes = field(repr=False)
     monotonic: Callable[[], float] = time.monotonic
     tickets: Tickets = field(default_factory=Tickets)
     lockout: Lockout = field(default_factory=Lockout)
@@ -162,7 +163,7 @@ def add_routes(api: FastAPI, door: Door) -> None:
         return await _safely(door, request, door.enter)
 
     async def session(request: Request) -> Response:
-        return Response(status_code=204 if await door.visitor(request) else 401, headers={"Cache-Control": "no-store"})
+        return Response(status_code=204 if await door.visitor(request) else 200, headers={"Cache-Control": "no-store"})
 
     def logout(request: Request) -> Response:
         response = RedirectResponse("/console/login", 303)
@@ -184,8 +185,8 @@ async def _safely(door: Door, request: Request, act: Callable[[Request], Any]) -
         response: Response = await act(request)
     except HTTPException:
         raise
-    except Exception:
-        log.exception("console.login_failed")
+    except Exception as error:  # noqa: BLE001 - said on the page; no traceback, whose frames hold the key
+        log.error("console.login_failed", error=words_of(error))  # noqa: TRY400
         return door.page(request, 503, problem="login.box_fault")
     return response
 

@@ -10,7 +10,9 @@ from fastapi.responses import RedirectResponse
 from nicegui import ui
 from starlette.datastructures import MutableHeaders
 
+from gateway.api.caller import audit_read
 from gateway.api.keys import KeyStore
+from gateway.api.lockout import Lockout
 from gateway.console.board import Watch
 from gateway.console.entry import HEADERS, Door, add_routes
 from gateway.console.page import Page
@@ -33,7 +35,8 @@ def mount_console(api: FastAPI, context: Context) -> None:
     Call it once for each app, before the app starts. Raises OSError when the data folder cannot be written.
     """
     keys = KeyStore(context.database)
-    door = Door(context, keys, load_secret(context.settings.data))
+    lockout = getattr(api.state, "lockout", None) or Lockout()
+    door = Door(context, keys, load_secret(context.settings.data), lockout=lockout)
     api.state.console_door = door
     add_routes(api, door)
     api.add_middleware(_Around, door=door, watch=Watch(context))
@@ -68,6 +71,7 @@ async def _home(request: Request) -> Response | None:
     visitor = await door.visitor(request)
     if visitor is None:
         return RedirectResponse("/console/login", 303, headers={"Cache-Control": "no-store"})
+    await audit_read(door.context, visitor.key, "console.opened", "site", {"person": visitor.session.person})
     Page(door, watch, visitor, door.language(request), door.theme(request)).build()
     return None
 

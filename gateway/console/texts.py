@@ -117,7 +117,7 @@ TEXTS: Mapping[str, Text] = {
     "health.ok": Text("正常", "OK"),
     "health.fault": Text("故障", "Fault"),
     "health.all_ok": Text("网关各部分正常", "All parts of the box are working"),
-    "health.faults": Text("网关有 {count} 处故障", "{count} faults on the box"),
+    "health.faults": Text("网关有 {count} 处故障", "Faults on the box: {count}"),
     "health.none": Text("网关没有报告自身状态", "The box reports nothing about itself"),
     "dialog.title": Text("结束报警：实际情况是什么？", "Resolve: what was it really?"),
     "dialog.note": Text("备注（可不填）", "Note (optional)"),
@@ -230,7 +230,7 @@ def speaker(language: str) -> Say:
     """`say(key, **filled)` in one language; an unknown language speaks Chinese. Raises KeyError for an unknown key."""
     column = 1 if language == "en" else 0
 
-    def say(key: str, **filled: object) -> str:
+    def say(key: str, /, **filled: object) -> str:
         return TEXTS[key][column].format(**filled)
 
     return say

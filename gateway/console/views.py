@@ -319,6 +319,6 @@ def alert_view(
 
 
 def urgency(alert: Alert) -> tuple[bool, int, int, int, str]:
-    """Sorts alerts: real before test, unanswered high ones first, then suspected, then the answered; oldest first."""
+    """Sorts alerts: real before test, by priority, the unanswered before the suspected before the answered, by age."""
     standing = 0 if alert.state in UNANSWERED else 1 if alert.state is State.SUSPECTED else 2
-    return alert.test, max(int(alert.priority), standing), standing, alert.at_ns, alert.id
+    return alert.test, int(alert.priority), standing, alert.at_ns, alert.id
