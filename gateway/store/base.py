@@ -127,11 +127,13 @@ class Page:
     """Rows in the order they were written: row_id in (asked cursor, `cursor`].
 
     Readings are columns of equal length n: row_id, at_ns, received_ns int64, series int32 (key of `keys`), value
-    float64 (NaN where absent), quality uint8 (index of `QUALITIES`), stored bool. more: there is a next page.
+    float64 (NaN where absent), quality uint8 (index of `QUALITIES`), stored bool. record: identity of the file (a new
+    file has a new one). behind: row ids that follow this page.
     """
 
+    record: str
     cursor: int
-    more: bool
+    behind: int
     keys: Mapping[int, SeriesKey]
     readings: Mapping[str, NDArray[np.generic]]
     events: Sequence[Row]
@@ -259,8 +261,11 @@ class SeriesStore(Protocol):
     def cursor(self, name: str) -> int:
         """Where the reader of this name has come to; 0 if it never said."""
 
-    def save_cursor(self, name: str, cursor: int, dead: Sequence[DeadLetter] = ()) -> None:
-        """Keep the reader's place and what it had to give up, in one transaction. Durable when it returns."""
+    def save_cursor(self, name: str, record: str, cursor: int, dead: Sequence[DeadLetter] = ()) -> None:
+        """Keep the reader's place and what it had to give up, in one transaction. Durable when it returns.
+
+        A place in another record (the file was replaced meanwhile) means nothing here and is ignored.
+        """
 
     def dead_letters(self) -> list[DeadLetter]:
         """The newest rows that a forwarder had to give up (at most 1,000), by row id."""

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 RETRY_MAX_S = 60.0
-"""Longest wait before a file that would not open is tried again; the first wait is one second, then doubling."""
+"""Longest wait before a file that failed is opened again; the first wait is one second, then doubling."""
 KEPT_DEAD_LETTERS = 1_000
 
 
@@ -124,6 +124,7 @@ class DuckDBStore:
                 self._keep(batch)
                 raise
             self._mark = batch.mark
+            self._opens_failed = 0
             health = self._health
             health.state, health.last_error, health.last_flush_ns = "ok", None, self._clock_ns()
             if written:
@@ -186,8 +187,10 @@ class DuckDBStore:
                 DeadLetter(*row) for row in connection.execute("select * from dead_letters order by row_id").fetchall()
             ]
 
-    def save_cursor(self, name: str, cursor: int, dead: Sequence[DeadLetter] = ()) -> None:
+    def save_cursor(self, name: str, record: str, cursor: int, dead: Sequence[DeadLetter] = ()) -> None:
         with self._writing() as session:
+            if record != session.record:
+                return
             execute = session.connection.execute
             execute("begin")
             execute("delete from cursors where name = ?", [name])
@@ -271,13 +274,16 @@ class DuckDBStore:
             try:
                 self._session = self._open_or_begin_anew()
             except StoreError as error:
-                self._next_open = self._monotonic() + min(RETRY_MAX_S, 2.0**self._opens_failed)
-                self._opens_failed = min(self._opens_failed + 1, 10)
+                self._open_later()
                 self._note_failure(error)
                 raise StoreUnavailableError(str(error)) from error
-            self._opens_failed = 0
-            self._health.state, self._health.last_error = "ok", None
+            self._health.state = "ok"
         return self._session
+
+    def _open_later(self) -> None:
+        """Opening reads much of the file: while it keeps failing, do so ever less often."""
+        self._next_open = self._monotonic() + min(RETRY_MAX_S, 2.0**self._opens_failed)
+        self._opens_failed = min(self._opens_failed + 1, 10)
 
     def _open_or_begin_anew(self) -> Session:
         if self._damage is None:
@@ -306,6 +312,7 @@ class DuckDBStore:
             self._damage = str(typed)
         if not session.usable():
             self._release()
+            self._open_later()
         self._note_failure(typed)
         return StoreUnavailableError(str(typed))
 

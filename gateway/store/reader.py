@@ -108,7 +108,7 @@ def page(
         raise QueryError(msg)
     last = session.next_row_id - 1
     found = _span(connection, session, cursor, min(cursor + limit, last), series)
-    if not len(found) and found.more:
+    if not len(found) and found.behind:
         ((first,),) = connection.execute(SPAN, {"cursor": cursor}).fetchall()
         start = last if first is None else int(first) - 1
         found = _span(connection, session, start, min(start + limit, last), series)
@@ -121,8 +121,9 @@ def _span(
     asked: dict[str, object] = {"start": start, "end": end, "all": series is None, "series": series or []}
     readings: Any = connection.execute(PAGE_READINGS, asked).fetchnumpy()
     rows = [event_row(session.book, list(row)) for row in connection.execute(PAGE_EVENTS, asked).fetchall()]
-    more = end < session.next_row_id - 1
-    return Page(max(start, end), more, session.book.keys_by_id, readings, rows)
+    cursor = max(start, end)
+    behind = max(0, session.next_row_id - 1 - cursor)
+    return Page(session.record, cursor, behind, session.book.keys_by_id, readings, rows)
 
 
 def _reading(book: SeriesBook, newest: Newest, stream: int) -> Row:

@@ -7,6 +7,7 @@ kept, so a damaged file shows itself at once and not in the middle of the night.
 from __future__ import annotations
 
 import contextlib
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 SCHEMA_VERSION = 1
 SCHEMA = """
-create table if not exists meta(version integer not null, row_floor bigint not null);
+create table if not exists meta(version integer not null, record varchar not null, row_floor bigint not null);
 create table if not exists series(id integer not null, stream integer not null, device_id varchar not null,
     resident_id varchar, signal varchar not null, is_event boolean not null);
 create table if not exists readings(row_id bigint not null, series integer not null, at_ns bigint not null,
@@ -82,11 +83,10 @@ class Session:
     def _load(self) -> None:
         execute = self.connection.execute
         execute(SCHEMA)
-        versions = execute("select version from meta").fetchall()
-        if not versions:
-            execute("insert into meta values (?, 0)", [SCHEMA_VERSION])
-        elif versions != [(SCHEMA_VERSION,)]:
-            msg = f"{self.path}: schema {versions} is not {SCHEMA_VERSION}"
+        execute("insert into meta select ?, ?, 0 where not exists (from meta)", [SCHEMA_VERSION, uuid.uuid4().hex])
+        (version, self.record), *_ = execute("select version, record from meta").fetchall()
+        if version != SCHEMA_VERSION:
+            msg = f"{self.path}: schema {version} is not {SCHEMA_VERSION}"
             raise StoreCorruptError(msg)
         self.book = SeriesBook(execute("select * from series").fetchall())
         self.newest = Newest()
