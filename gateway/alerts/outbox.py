@@ -11,13 +11,13 @@ one alert reach one contact in order: a later one waits until the earlier one is
 from __future__ import annotations
 
 import hashlib
+import itertools
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, exists, func, or_, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import and_, delete, func, or_, select, text, update
 
 from analytics.kinds import Priority
 from gateway.alerts.lifecycle import CLOCK_STEP_NS, OPEN, UNANSWERED, State
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Collection, Mapping
 
-    from sqlalchemy import ColumnElement, Select
+    from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
     from gateway.alerts.lifecycle import Alert
@@ -54,6 +54,27 @@ class RowState(StrEnum):
 
 
 WAITING = (RowState.PENDING, RowState.INFLIGHT)
+
+# Written as SQL because they run for every dispatch. Due is what has come to its time, or what was scheduled by a
+# clock that has been set back since. A message waits for the earlier ones about its alert to its contact.
+_DUE = """((o.state = 'pending' AND (o.next_at_ns <= :now OR o.scheduled_ns > :now + :tolerance))
+       OR (o.state = 'inflight' AND (o.lease_until_ns <= :now OR o.scheduled_ns > :now + :tolerance)))"""
+_FIRST = """NOT EXISTS (SELECT 1 FROM outbox e WHERE e.alert_id = o.alert_id AND e.channel = o.channel
+       AND e.contact = o.contact AND e.state IN ('pending', 'inflight') AND e.id < o.id)"""
+DUE = text(
+    f"SELECT o.id, o.channel, o.contact FROM outbox o WHERE {_DUE} AND o.priority <= :lowest AND {_FIRST}"  # noqa: S608 - constants
+    " ORDER BY o.priority, o.next_at_ns, o.id"
+)
+NEXT_DUE = text(
+    "SELECT min(CASE o.state WHEN 'pending' THEN o.next_at_ns ELSE o.lease_until_ns END) FROM outbox o"  # noqa: S608
+    f" WHERE o.state IN ('pending', 'inflight') AND {_FIRST}"
+)
+WITHDRAW_UNTRUE = text(
+    "UPDATE outbox AS o SET state = 'withdrawn', last_error = 'alert closed'"  # noqa: S608
+    f" WHERE o.event IN ('alert.raised', 'alert.updated') AND {_DUE}"
+    " AND o.alert_id IN (SELECT id FROM alerts WHERE state IN ('resolved', 'cancelled'))"
+)
+"""What would say that a closed alert is open is not sent, however it came to be due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,25 +250,21 @@ class Outbox:
 
         busy: targets (channel, contact) that get nothing more for now.
         """
-        query = _candidates(now_ns, limit, urgent_only, busy)
         with self._database.read() as session:
-            if session.scalars(query.limit(1)).first() is None:
+            if not _due_ids(session, now_ns, 1, urgent_only, busy):
                 return []
         with self._database.write() as session:
-            _withdraw_untrue(session, now_ns)
+            session.execute(WITHDRAW_UNTRUE, {"now": now_ns, "tolerance": CLOCK_STEP_NS})
             disabled = _disabled(session)
-            rows = session.scalars(query).all()
-            return [_lease(row, now_ns, lease_ns) for row in rows if not _given_up(row, disabled)]
+            ids = _due_ids(session, now_ns, limit, urgent_only, busy)
+            rows = {row.id: row for row in session.scalars(select(OutboxRow).where(OutboxRow.id.in_(ids)))}
+            return [_lease(rows[i], now_ns, lease_ns) for i in ids if not _given_up(rows[i], disabled)]
 
     def next_due_ns(self) -> int | None:
         """When the next row will be due; None when nothing is waiting."""
-        pending = select(func.min(OutboxRow.next_at_ns)).where(
-            OutboxRow.state == RowState.PENDING, _first_of_its_target()
-        )
-        leased = select(func.min(OutboxRow.lease_until_ns)).where(OutboxRow.state == RowState.INFLIGHT)
         with self._database.read() as session:
-            times = [session.scalar(pending), session.scalar(leased)]
-        return min((time for time in times if time is not None), default=None)
+            due_ns: int | None = session.execute(NEXT_DUE).scalar_one()
+            return due_ns
 
     def release_all(self) -> int:
         """After a restart: nobody holds a lease any more. Returns the number of rows that were on the wire."""
@@ -275,42 +292,12 @@ class Outbox:
             return {str(state): int(number) for state, number in session.execute(query)}
 
 
-def _candidates(now_ns: int, limit: int, urgent_only: bool, busy: Collection[tuple[str, str]]) -> Select[OutboxRow]:
-    query = select(OutboxRow).where(_due(now_ns), _first_of_its_target())
-    if urgent_only:
-        query = query.where(OutboxRow.priority == int(Priority.HIGH))
-    for channel, contact in busy:
-        query = query.where(or_(OutboxRow.channel != channel, OutboxRow.contact != contact))
-    return query.order_by(OutboxRow.priority, OutboxRow.next_at_ns, OutboxRow.id).limit(limit)
-
-
-def _due(now_ns: int) -> ColumnElement[bool]:
-    """Its time has come, or the clock was set back behind the moment when that time was chosen."""
-    set_back = OutboxRow.scheduled_ns > now_ns + CLOCK_STEP_NS
-    return or_(
-        and_(OutboxRow.state == RowState.PENDING, or_(OutboxRow.next_at_ns <= now_ns, set_back)),
-        and_(OutboxRow.state == RowState.INFLIGHT, or_(OutboxRow.lease_until_ns <= now_ns, set_back)),
-    )
-
-
-def _first_of_its_target() -> ColumnElement[bool]:
-    earlier = aliased(OutboxRow)
-    return ~exists().where(
-        earlier.alert_id == OutboxRow.alert_id,
-        earlier.channel == OutboxRow.channel,
-        earlier.contact == OutboxRow.contact,
-        earlier.id < OutboxRow.id,
-        earlier.state.in_(WAITING),
-    )
-
-
-def _withdraw_untrue(session: Session, now_ns: int) -> None:
-    """What would say that a closed alert is open is not sent, however it came to be due."""
-    closed = select(AlertRow.id).where(AlertRow.state.not_in(OPEN))
-    says_open = and_(OutboxRow.event.in_((RAISED, UPDATED)), OutboxRow.alert_id.in_(closed))
-    session.execute(
-        update(OutboxRow).where(_due(now_ns), says_open).values(state=RowState.WITHDRAWN, last_error="alert closed")
-    )
+def _due_ids(
+    session: Session, now_ns: int, limit: int, urgent_only: bool, busy: Collection[tuple[str, str]]
+) -> list[int]:
+    bound = {"now": now_ns, "tolerance": CLOCK_STEP_NS, "lowest": Priority.HIGH if urgent_only else Priority.LOW}
+    found = session.execute(DUE, bound)
+    return list(itertools.islice((row[0] for row in found if (row[1], row[2]) not in busy), limit))
 
 
 def _withdraw(session: Session, alert_id: str, condition: ColumnElement[bool], reason: str) -> None:

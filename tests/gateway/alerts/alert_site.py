@@ -85,10 +85,13 @@ class Site:
             self.service.settle(dispatch, reply(dispatch) if callable(reply) else reply, self.ns)
         return claimed
 
-    def pass_time(self, until: float, reply: Callable[[Dispatch], Reply] | Reply, step: float = 0.5) -> list[Dispatch]:
+    def pass_time(self, until: float, reply: Callable[[Dispatch], Reply] | Reply) -> list[Dispatch]:
+        """Let time pass, from one thing that is due to the next."""
         sent = []
         while self.now < until:
-            self.now += step
+            due = [ns for ns in (self.service.next_deadline_ns(self.ns), self.service.outbox.next_due_ns()) if ns]
+            soonest = min(((ns - T0) / S for ns in due), default=until)
+            self.now = min(until, max(soonest, self.now) + 1e-3)
             self.service.tick(self.ns)
             sent += self.send(reply)
         return sent

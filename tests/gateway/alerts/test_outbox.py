@@ -1,0 +1,211 @@
+"""The outbox: leases, schedule, order for each contact, outages that are told once, 410, replay."""
+
+import itertools
+import random
+from collections.abc import Callable
+
+from alert_site import S, Site
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.kinds import Priority
+from gateway.alerts.lifecycle import Outcome, State
+from gateway.alerts.outbox import LEASE_NS, RowState, idempotency_key
+from gateway.alerts.schedule import BUDGET, JITTER, wait_s
+from gateway.channels.base import Accepted, Dispatch, Refused
+
+DOWN = Refused("down")
+OK = Accepted("far id")
+
+
+def only(*contacts: str) -> Callable[[Dispatch], Accepted | Refused]:
+    """A far side where only these contacts can be reached."""
+    return lambda dispatch: OK if dispatch.contact in contacts else DOWN
+
+
+def kinds(site: Site) -> list[tuple[str, State]]:
+    return [(alert.kind, alert.state) for alert in site.service.open_alerts()]
+
+
+def test_the_schedule_of_the_most_urgent(site: Site) -> None:
+    site.take()
+    tries: list[float] = []
+
+    def note(dispatch: Dispatch) -> Refused:
+        if dispatch.contact == "assist":
+            tries.append(site.now)
+        return DOWN
+
+    site.send(note)
+    site.pass_time(600, note)
+    gaps = [after - before for before, after in itertools.pairwise(tries)]
+    assert len(gaps) >= 20
+    for gap, planned in itertools.zip_longest(gaps, (2, 3, 5, 10, 10), fillvalue=30):
+        assert planned * (1 - JITTER) <= gap <= min(30, planned * (1 + JITTER)) + 0.01
+
+
+@given(st.sampled_from(Priority), st.integers(1, 10_000), st.none() | st.floats(0, 1e9), st.integers())
+def test_waits_are_bounded(priority: Priority, attempts: int, asked: float | None, seed: int) -> None:
+    wait = wait_s(priority, attempts, random.Random(seed), asked)
+    assert 0 < wait <= (30 if priority is Priority.HIGH else 86_400)
+    if asked and priority is not Priority.HIGH:
+        assert wait >= min(asked, 86_400)
+
+
+def test_retry_after_is_honoured_but_never_slows_the_most_urgent(site: Site) -> None:
+    urgent = site.take().alert
+    other = site.take("heart_rate_high", episode="h").alert
+    site.send(Refused("HTTP 429", retry_after_s=3600))
+    waits = {i.alert_id: (i.next_at_ns - site.ns) / S for i in site.service.outbox.items() if i.attempts}
+    assert waits[urgent.id] <= 30
+    assert waits[other.id] == 3600
+
+
+def test_a_lease_is_for_one(site: Site) -> None:
+    site.take()
+    first = site.claim()
+    assert len(first) == 3
+    assert site.claim() == []
+    assert site.service.outbox.next_due_ns() == site.ns + 60 * S
+    site.now += LEASE_NS / S
+    again = site.claim()
+    assert {d.idempotency_key for d in first} < {d.idempotency_key for d in again}
+    assert {d.attempt for d in again if d.contact == "assist"} == {2}
+    late, now = first[0], again[0]
+    assert site.service.settle(late, DOWN, site.ns) is None
+    assert site.service.settle(late, OK, site.ns) is RowState.DELIVERED
+    assert site.service.settle(now, DOWN, site.ns) is None
+
+
+def test_a_restart_sends_again_at_once_with_the_same_key(site: Site) -> None:
+    alert = site.take().alert
+    first = site.claim()
+    site.restart()
+    again = site.claim()
+    assert [d.idempotency_key for d in again] == [d.idempotency_key for d in first]
+    key = idempotency_key(alert.id, "webhook", "assist", "alert.raised#0")
+    assert again[0].idempotency_key == key
+    assert len(key) == 64
+
+
+def test_the_most_urgent_first_and_targets_apart(site: Site) -> None:
+    site.take("heart_rate_high", episode="h")
+    site.now = 1
+    urgent = site.take().alert
+    assert site.service.outbox.claim(site.ns, 1)[0].alert_id == urgent.id
+    rest = site.service.outbox.claim(site.ns, 50, urgent_only=True, busy={("sms", "c0")})
+    assert [(d.alert_id, d.contact) for d in rest] == [(urgent.id, "nurse")]
+
+
+def test_messages_about_one_alert_keep_their_order(site: Site) -> None:
+    alert = site.take().alert
+    site.send(only("c0", "nurse"))
+    site.service.acknowledge(alert.id, "王芳", site.ns)
+    sent = site.pass_time(20, OK)
+    assert [d.event for d in sent if d.contact == "assist"] == ["alert.raised", "alert.updated"]
+
+
+def test_updates_do_not_pile_up(site: Site) -> None:
+    alert = site.take().alert
+    site.send(OK)
+    for name in ("王芳", "李强", "张敏"):
+        site.service.acknowledge(alert.id, name, site.ns)
+    site.service.en_route(alert.id, "王芳", site.ns)
+    assert [d.payload["state"] for d in site.send(OK) if d.contact == "assist"] == ["en_route"]
+
+
+def test_nobody_reachable_the_most_urgent_is_tried_for_ever(site: Site) -> None:
+    alert = site.take().alert
+    sent = site.pass_time(3600, DOWN)
+    assert len([d for d in sent if d.contact == "assist"]) > 3600 / 36
+    assert site.service.get(alert.id).state is State.RAISED
+    assert site.service.outbox.depth().get("dead", 0) == 0
+    assert len(site.service.outbox.items(alert.id)) == 4
+
+
+def test_an_outage_is_told_once_and_ends_by_itself(site: Site) -> None:
+    site.take()
+    site.pass_time(25, only("nurse"))
+    assert kinds(site) == [("help_call", State.DELIVERED)]
+    site.pass_time(55, only("nurse"))
+    failed = site.service.open_alerts()[1]
+    assert (failed.kind, failed.subject, failed.count) == ("delivery_failed", "site", 2)
+    assert failed.evidence["error"] == "down"
+    site.pass_time(200, only("nurse"))
+    assert site.service.get(failed.id).count == 3
+    site.pass_time(240, OK)
+    over = site.service.get(failed.id)
+    assert (over.state, over.outcome) == (State.RESOLVED, Outcome.RECOVERED)
+    assert kinds(site) == [("help_call", State.DELIVERED)]
+
+
+def test_less_urgent_messages_are_given_up_told_and_revived(site: Site) -> None:
+    alert = site.take("heart_rate_high").alert
+    site.pass_time(20_000, only("nurse"))
+    items = [i for i in site.service.outbox.items(alert.id, limit=1000) if i.contact == "assist"]
+    dead = [i for i in items if i.state is RowState.DEAD]
+    assert dead
+    assert dead[-1].attempts == BUDGET[Priority.MEDIUM]
+    assert dead[-1].last_error == "down"
+    assert "delivery_failed" in dict(kinds(site))
+    revived = site.pass_time(site.now + 7200, OK)
+    assert dead[-1].idempotency_key in {d.idempotency_key for d in revived}
+    assert "delivery_failed" not in dict(kinds(site))
+
+
+def test_after_the_answer_the_budget_counts(site: Site) -> None:
+    alert = site.take().alert
+    site.pass_time(1200, only("nurse"))
+    site.service.acknowledge(alert.id, "王芳", site.ns)
+    site.pass_time(1300, only("nurse"))
+    states = {i.event: i.state for i in site.service.outbox.items(alert.id) if i.contact == "assist"}
+    assert states["alert.raised"] is RowState.DEAD
+
+
+def test_gone_stops_all_but_the_most_urgent(site: Site) -> None:
+    urgent = site.take().alert
+    other = site.take("heart_rate_high", episode="h").alert
+    gone = Refused("HTTP 410", gone=True)
+    site.send(lambda d: gone if d.contact == "assist" else OK)
+    assert "delivery_failed" in dict(kinds(site))
+    state = {i.alert_id: i.state for i in site.service.outbox.items() if i.contact == "assist"}
+    assert state == {urgent.id: RowState.PENDING, other.id: RowState.DEAD}
+    third = site.take("spo2_low", episode="s").alert
+    fourth = site.take("temperature_high", episode="t").alert
+    tried = {d.alert_id for d in site.send(lambda d: gone if d.contact == "assist" else OK) if d.contact == "assist"}
+    assert tried == {third.id}
+    assert [i.state for i in site.service.outbox.items(fourth.id) if i.contact == "assist"] == [RowState.DEAD]
+    site.pass_time(70, OK)
+    assert {a.state for a in site.service.open_alerts()} == {State.DELIVERED}
+    assert site.service.outbox.items(states=[RowState.DEAD]) == []
+
+
+def test_replay_by_an_operator(site: Site) -> None:
+    other = site.take("heart_rate_high").alert
+    site.send(lambda d: Refused("HTTP 410", gone=True) if d.contact == "assist" else OK)
+    row = site.service.outbox.items(other.id, states=[RowState.DEAD])[0]
+    assert site.service.replay(row.id, by="王芳", now_ns=site.ns)
+    assert not site.service.replay(row.id, by="王芳", now_ns=site.ns)
+    assert not site.service.replay(10**6, by="王芳", now_ns=site.ns)
+    site.service.resolve(other.id, "王芳", site.ns, outcome=Outcome.OTHER)
+    assert {d.event for d in site.claim() if d.alert_id == other.id} == {"alert.resolved"}
+
+
+def test_a_revived_message_about_a_closed_alert_is_withdrawn(site: Site) -> None:
+    alert = site.take("heart_rate_high").alert
+    site.send(lambda d: Refused("HTTP 410", gone=True) if d.contact == "assist" else OK)
+    row = site.service.outbox.items(alert.id, states=[RowState.DEAD])[0]
+    site.service.resolve(alert.id, "王芳", site.ns, outcome=Outcome.OTHER)
+    site.service.replay(row.id, by="王芳", now_ns=site.ns)
+    sent = site.send(OK)
+    assert {d.event for d in sent if d.alert_id == alert.id} == {"alert.resolved"}
+    assert RowState.WITHDRAWN in {i.state for i in site.service.outbox.items(alert.id) if i.id == row.id}
+    assert site.service.settle(sent[0], OK, site.ns) is None
+
+
+def test_delivery_of_the_outage_itself_adds_no_more(site: Site) -> None:
+    site.take()
+    site.pass_time(1000, DOWN)
+    failed = [alert for alert in site.service.open_alerts() if alert.kind == "delivery_failed"]
+    assert len(failed) == 1
+    assert failed[0].count == 4
