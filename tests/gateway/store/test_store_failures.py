@@ -135,11 +135,11 @@ def test_a_full_disk_during_a_checkpoint_loses_nothing_either(tmp_path: Path) ->
 def test_retention_and_cursors_that_fail_change_nothing_and_can_be_tried_again(options: StoreOptions) -> None:
     clock = Clock()
     store = DuckDBStore(options, monotonic=clock)
-    store.append(readings(0, 100), [], OWNERS)
+    store.append(readings(0, 5_000), [], OWNERS)
     store.flush()
     record = store.rows_after(0, 1).record
     later = T0 + 91 * DAY_NS
-    with largest_file(1):
+    with largest_file(60_000):
         with pytest.raises(StoreUnavailableError):
             store.retain(later)
         clock.now += 60
@@ -147,11 +147,11 @@ def test_retention_and_cursors_that_fail_change_nothing_and_can_be_tried_again(o
             store.save_cursor("influx", record, 50)
     clock.now += 60
     store.flush()
-    assert stored(store) == list(range(100))
+    assert stored(store) == list(range(5_000))
     assert store.cursor("influx") == 0
     store.save_cursor("influx", record, 50)
     assert store.cursor("influx") == 50
-    assert store.retain(later).readings_aggregated == 100
+    assert store.retain(later).readings_aggregated == 5_000
     assert store.retain(later).readings_aggregated == 0
     store.close()
 
