@@ -1,66 +1,21 @@
 """The gate: deny by default, scopes, whose data, lock-out, bounded bodies, headers, and errors as problems."""
 
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from api_site import SECOND, ApiSite
-from fastapi.routing import APIRoute
+from route_table import OPEN, ROUTES, A, C, D, R, api_routes
 
-from gateway.api.app import DOCS_PATH, OPENAPI_PATH, ROUTERS
+from gateway.api.app import DOCS_PATH, OPENAPI_PATH
 from gateway.api.gate import MAX_BODY, OPEN_PATHS
 from gateway.api.lockout import ATTEMPTS, FIRST_LOCK_S
 from gateway.api.scopes import ROLES, Role, Scope
 
-SPAN = {"start": "2026-02-03T00:00:00Z", "end": "2026-02-04T00:00:00Z"}
-R = "/api/v1/residents"
-D = "/api/v1/devices"
-C = "/api/v1/contacts"
-A = "/api/v1/alerts"
-# What each route needs: (method, path) -> scope, a good body, a good query. A new route must be added here.
-ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
-    ("GET", R): (Scope.RESIDENTS_READ, None, {}),
-    ("POST", R): (Scope.RESIDENTS_WRITE, {"id": "r9", "display_name": "新"}, {}),
-    ("GET", R + "/{resident_id}"): (Scope.RESIDENTS_READ, None, {}),
-    ("PATCH", R + "/{resident_id}"): (Scope.RESIDENTS_WRITE, {"room": "1"}, {}),
-    ("GET", R + "/{resident_id}/history"): (Scope.HISTORY_READ, None, {"signal": "heart_rate", **SPAN}),
-    ("GET", R + "/{resident_id}/latest"): (Scope.HISTORY_READ, None, {}),
-    ("GET", R + "/{resident_id}/events"): (Scope.HISTORY_READ, None, SPAN),
-    ("GET", D): (Scope.DEVICES_READ, None, {}),
-    ("POST", D): (Scope.DEVICES_WRITE, {"id": "w9", "family": "yinling_wearable"}, {}),
-    ("GET", D + "/{device_id}"): (Scope.DEVICES_READ, None, {}),
-    ("PATCH", D + "/{device_id}"): (Scope.DEVICES_WRITE, {"room": "1"}, {}),
-    ("PUT", D + "/{device_id}/assignment"): (Scope.DEVICES_WRITE, {"resident_id": "r2"}, {}),
-    ("POST", D + "/{device_id}/credentials"): (Scope.DEVICES_WRITE, None, {}),
-    ("GET", C): (Scope.CONTACTS_READ, None, {"resident": "r2"}),
-    ("POST", C): (Scope.CONTACTS_WRITE, {"id": "c9", "resident_id": "r2", "name": "新", "channel": "siren"}, {}),
-    ("GET", C + "/{contact_id}"): (Scope.CONTACTS_READ, None, {}),
-    ("PATCH", C + "/{contact_id}"): (Scope.CONTACTS_WRITE, {"name": "新"}, {}),
-    ("GET", A): (Scope.ALERTS_READ, None, {}),
-    ("GET", A + "/{alert_id}"): (Scope.ALERTS_READ, None, {}),
-    ("POST", A + "/{alert_id}/acknowledge"): (Scope.ALERTS_ANSWER, {}, {}),
-    ("POST", A + "/{alert_id}/en-route"): (Scope.ALERTS_ANSWER, {}, {}),
-    ("POST", A + "/{alert_id}/on-scene"): (Scope.ALERTS_ANSWER, {}, {}),
-    ("POST", A + "/{alert_id}/resolve"): (Scope.ALERTS_ANSWER, {"outcome": "other"}, {}),
-    ("POST", A + "/{alert_id}/cancel"): (Scope.ALERTS_ANSWER, {}, {}),
-    ("GET", "/api/v1/stream"): (Scope.ALERTS_READ, None, {}),
-    ("GET", "/api/v1/health"): (Scope.HEALTH_READ, None, {}),
-    ("GET", "/api/v1/me"): (None, None, {}),
-    ("GET", "/metrics"): (Scope.METRICS, None, {}),
-}
-OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("POST", "/api/v1/assist/callback")}
 OTHERS = {"resident_id": "r2", "device_id": "w2", "contact_id": "c2"}
 LISTS = {R, D, A, "/api/v1/stream", "/api/v1/health", "/api/v1/me", "/metrics"}
 """Routes that name nobody: they show less to a key for some residents instead of nothing."""
-
-
-def api_routes() -> Iterator[tuple[str, str]]:
-    for router in ROUTERS:
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            for method in route.methods:
-                yield method, route.path
 
 
 def fill(path: str, **ids: str) -> str:
