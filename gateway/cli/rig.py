@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-START_S = 30.0
+START_S = 90.0
 STOP_S = 10.0
 POLL_S = 0.05
 BY = "rig"

@@ -1,0 +1,186 @@
+"""`yinling replay` and `simulate`: recorded people and whole scenarios on real transports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.cli.rig import Rig, RigDevice
+from gateway.cli.setup import out
+from gateway.registry import Resident
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from simulators.recordings import Recording
+    from simulators.replay import Played
+
+HASTE = ("--speed=20", "--on-scene-s=60", "--resolved-s=40")
+WINDOW_S = 20.0
+SETTLE_S = 15.0
+"""After a recording: the time in which a suspected fall is decided, and on top of it the cancel window."""
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One recording and what the gateway made of it; times in seconds after the alert's impact."""
+
+    played: Played
+    alert: dict[str, Any] | None
+
+    @property
+    def right(self) -> bool:
+        """A fall ends acknowledged; an activity makes no alert."""
+        if not self.played.recording.is_fall:
+            return self.alert is None
+        return self.alert is not None and self.alert["acknowledged"] is not None
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-ready."""
+        alert = self.alert
+        times = {} if alert is None else {name: _after(alert, name) for name in ("raised", "delivered", "acknowledged")}
+        recording = self.played.recording
+        return {
+            "recording": recording.name,
+            "device": self.played.device,
+            "is_fall": recording.is_fall,
+            "right": self.right,
+            "alert": None if alert is None else {"id": alert["id"], "state": alert["state"], "after_s": times},
+        }
+
+
+@app.command()
+def replay(
+    path: Annotated[Path, typer.Argument(help="A dataset's folder or zip file")],
+    trial: Annotated[str, typer.Option(help="Which recordings: a pattern such as F01/U01/* or */SA01/R01")] = "*",
+    dataset: Annotated[str | None, typer.Option(help="weda-fall or sisfall; found by itself where absent")] = None,
+    speed: Annotated[float, typer.Option(min=1.0, help="Times real time")] = 1.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many recordings", max=MOST)] = 8,
+) -> None:
+    """Play recordings as wearables through the real broker to a gateway, and see what becomes of each.
+
+    Exit 1 if a fall did not end as an acknowledged alert, or an activity made one.
+    """
+    recordings = _choose(path, trial, dataset, limit)
+    with tempfile.TemporaryDirectory(prefix="yinling-replay-") as folder:
+        results = asyncio.run(_play(Path(folder), recordings, speed))
+    plain = [result.plain() for result in results]
+    if json_file is not None:
+        json_file.write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    out.print(_table(plain))
+    if not all(result.right for result in results):
+        raise typer.Exit(BAD_ANSWER)
+
+
+@app.command()
+def simulate(
+    scenario: Annotated[Path, typer.Argument(help="A scenario file, or the name of a shipped one")],
+    accounts: Annotated[Path, typer.Option(help="JSON: host, port, passwords of the devices")],
+    links: Annotated[Path, typer.Option(help="Folder for the links to the simulated serial ports")] = Path(),
+    truth: Annotated[Path, typer.Option(help="Where to write what truly happened, as JSON lines")] = Path(
+        "truth.jsonl"
+    ),
+) -> None:
+    """Play a scenario's devices on real transports to a gateway that is already running, until interrupted."""
+    from simulators.home import main
+    from simulators.scenario import ScenarioError
+
+    try:
+        main([str(scenario), f"--accounts={accounts}", f"--links={links}", f"--truth={truth}"])
+    except ScenarioError as error:
+        errors.print(f"yinling: {error}", highlight=False)
+        raise typer.Exit(CANNOT) from error
+
+
+def _choose(path: Path, pattern: str, dataset: str | None, limit: int) -> list[Recording]:
+    from simulators.recordings import LOADERS, RecordingError
+
+    names = [dataset] if dataset else ["weda-fall", "sisfall"]
+    failure: Exception | None = None
+    for name in names:
+        if name not in LOADERS:
+            failure = LookupError(f"unknown dataset {name!r}; known: {', '.join(LOADERS)}")
+            continue
+        try:
+            found = (one for one in LOADERS[name](path) if fnmatch(one.name, f"*{pattern}"))
+            chosen = list(islice(found, limit))
+        except RecordingError as error:
+            failure = error
+            continue
+        if chosen:
+            return chosen
+        failure = LookupError(f"no recording of {path} fits {pattern!r}; names look like weda-fall/F01/U01/R01")
+    errors.print(f"yinling: {failure}", highlight=False)
+    raise typer.Exit(CANNOT)
+
+
+async def _play(folder: Path, recordings: Sequence[Recording], speed: float) -> list[Result]:
+    from simulators.replay import replay_mqtt
+    from simulators.uplink import Account
+
+    names = [f"replay-{number}" for number in range(len(recordings))]
+    residents = [Resident(f"r-{name}", one.name) for name, one in zip(names, recordings, strict=True)]
+    devices = [RigDevice(name, "yinling_wearable", f"r-{name}") for name in names]
+    rig = Rig(folder, residents=residents, devices=devices, cancel_window_s=WINDOW_S)
+    rig.prepare()
+    try:
+        rig.start_assist(*HASTE)
+        await asyncio.to_thread(rig.start_gateway)
+        out.print(f"playing {len(recordings)} recordings at {speed:g} times real time ...")
+        accounts = [Account("127.0.0.1", rig.mqtt_port, name, rig.passwords[name]) for name in names]
+        played = await replay_mqtt(list(zip(recordings, accounts, strict=True)), time.time_ns, speed)
+        alerts = await asyncio.to_thread(_wait_for_answers, rig, played)
+    finally:
+        rig.stop()
+    return [Result(one, alerts.get(one.device)) for one in played]
+
+
+def _wait_for_answers(rig: Rig, played: Sequence[Played]) -> dict[str, dict[str, Any]]:
+    """Fall alerts by device, once all are answered or no more can come."""
+    deadline = time.monotonic() + SETTLE_S + WINDOW_S + SETTLE_S
+    falls = {one.device for one in played if one.recording.is_fall}
+    others = len(played) - len(falls)
+    found: dict[str, dict[str, Any]] = {}
+    with rig.api() as api:
+        while time.monotonic() < deadline:
+            rig.check_alive()
+            with suppress(KeyError):
+                listed = api.get("/api/v1/alerts", params={"kind": "fall", "limit": 200}).json()["alerts"]
+                raised = [alert for alert in listed if alert["raised"] is not None]
+                found = {device: alert for alert in raised for device in alert["devices"]}
+            answered = {device for device, alert in found.items() if alert["acknowledged"] is not None}
+            if falls <= answered and not others:
+                break
+            time.sleep(0.5)
+    return found
+
+
+def _after(alert: dict[str, Any], name: str) -> float | None:
+    moment = alert[name]
+    return None if moment is None else round((moment["ns"] - alert["at"]["ns"]) / 1e9, 3)
+
+
+def _table(results: Sequence[dict[str, Any]]) -> Table:
+    table = Table("recording", "fall", "alert", "raised", "delivered", "acknowledged", "right")
+    for one in results:
+        times = one["alert"]["after_s"] if one["alert"] else {}
+        cells = ["—" if times.get(n) is None else f"+{times[n]:.2f} s" for n in ("raised", "delivered", "acknowledged")]
+        state = one["alert"]["state"] if one["alert"] else "none"
+        table.add_row(
+            one["recording"], "yes" if one["is_fall"] else "no", state, *cells, "yes" if one["right"] else "NO"
+        )
+    return table
