@@ -51,6 +51,7 @@ class Dispatcher:
         self._reserved = reserved
         self._per_target = per_target
         self._wake = asyncio.Event()
+        self._stopping = False
         self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
         self.counts: Counter[str] = Counter()
 
@@ -68,6 +69,7 @@ class Dispatcher:
                 await self._round()
         finally:
             stop()
+            self._stopping = True
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -113,15 +115,26 @@ class Dispatcher:
 
     async def _deliver(self, dispatch: Dispatch) -> None:
         result = await self._send(dispatch)
-        self.counts["accepted" if isinstance(result, Accepted) else "refused"] += 1
+        settling = asyncio.create_task(self._settle(dispatch, result))
+        try:
+            await asyncio.shield(settling)
+        except asyncio.CancelledError:
+            # What the far side has said is still written down before the dispatcher ends.
+            await settling
+            raise
+
+    async def _settle(self, dispatch: Dispatch, result: Accepted | Refused) -> None:
         while True:
             try:
                 await asyncio.to_thread(self._service.settle, dispatch, result, self._clock())
             except Exception:
                 self.counts["settle_failed"] += 1
                 log.exception("how dispatch %s ended cannot be written down", dispatch.id)
+                if self._stopping:
+                    return
                 await asyncio.sleep(SETTLE_PAUSE_S)
             else:
+                self.counts["accepted" if isinstance(result, Accepted) else "refused"] += 1
                 return
 
     async def _send(self, dispatch: Dispatch) -> Accepted | Refused:

@@ -21,6 +21,12 @@ T0 = 1_735_787_045 * S
 Reply = Accepted | Refused
 
 
+def fast_folder() -> Path | None:
+    """Memory where there is some: most tests need a real database file, not a real disk."""
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() else None
+
+
 @dataclass
 class Site:
     """`now` is seconds since T0."""

@@ -1,12 +1,13 @@
 """Fixtures: a site on a copy of a database with a resident, a device and three contacts."""
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from alert_site import Site
+from alert_site import Site, fast_folder
 
 from gateway.database import open_database
 from gateway.registry import Contact, Device, Registry, Resident
@@ -28,11 +29,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def make_site(template: Path, tmp_path: Path) -> Iterator[Callable[..., Site]]:
+def make_site(template: Path) -> Iterator[Callable[..., Site]]:
     made: list[Site] = []
+    folder = Path(tempfile.mkdtemp(prefix="yinling-", dir=fast_folder()))
 
     def make(**options: Any) -> Site:
-        path = tmp_path / f"site{len(made)}.db"
+        path = folder / f"site{len(made)}.db"
         shutil.copy(template, path)
         made.append(Site(path, options=options))
         return made[-1]
@@ -41,6 +43,7 @@ def make_site(template: Path, tmp_path: Path) -> Iterator[Callable[..., Site]]:
     for site in made:
         assert site.service.verify_audit().intact
         site.database.close()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -1,0 +1,223 @@
+"""Life cycle, service and outbox together, through any order of findings, answers, failures, time and restarts.
+
+After every step: no alert lost or lowered, no answer lost, one alert for each episode, the audit chain whole, and
+everything open has something that will happen next.
+"""
+
+import random
+import shutil
+import tempfile
+from pathlib import Path
+
+from alert_site import S, Site, fast_folder
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import select
+
+from analytics.findings import Finding, Phase
+from gateway.alerts.lifecycle import LifecycleError, Outcome, State
+from gateway.alerts.outbox import RowState
+from gateway.alerts.records import AlertFilter
+from gateway.alerts.service import Answer, External, Taken
+from gateway.channels.base import Accepted, Dispatch, Refused
+from gateway.database import open_database
+from gateway.models import EpisodeRow
+from gateway.registry import Contact, Registry, Resident
+
+KINDS = ("fall", "help_call", "spo2_low", "heart_rate_high", "battery_low")
+PEOPLE = ("王芳", "李强")
+GOING = 400
+"""Seconds that some steps let pass at once."""
+
+
+class AlertMachine(RuleBasedStateMachine):
+    """The model: what was acknowledged by whom, which states were seen, what the far side accepted."""
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="yinling-", dir=fast_folder()))
+        path = self.folder / "site.db"
+        database = open_database(path)
+        registry = Registry(database)
+        registry.add_resident(Resident("r1", "李奶奶"), by="admin", now_ns=1)
+        for order, resident in ((0, "r1"), (1, "r1"), (0, None)):
+            contact = Contact(f"c{order}{resident}", resident, "n", "r", "sms", "1", order=order)
+            registry.add_contact(contact, by="admin", now_ns=1)
+        database.close()
+        self.site = Site(path)
+        self.rng = random.Random(5)
+        self.seen: dict[str, State] = {}
+        self.raised: set[str] = set()
+        self.acknowledged: dict[str, str] = {}
+        self.closed: dict[str, State] = {}
+        self.episodes: dict[tuple[str, str], str] = {}
+        self.accepted: dict[str, list[tuple[str, str]]] = {}
+        self.inflight: list[Dispatch] = []
+        self.phases: dict[tuple[str, str], Phase] = {}
+        self.calls = 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "site"):
+            self.settle_down()
+            self.site.database.close()
+            shutil.rmtree(self.folder)
+
+    def finding(self, kind: str, number: int, phase: Phase, age: int) -> Finding:
+        at_ns = self.site.ns - age * S
+        return Finding(f"{kind}{number}", kind, "r1", at_ns, phase, 0.8, ("w1",), {"x": number})
+
+    @rule(kind=st.sampled_from(KINDS), number=st.integers(0, 5), phase=st.sampled_from(Phase), age=st.integers(0, 30))
+    def find(self, kind: str, number: int, phase: Phase, age: int) -> None:
+        self.note(self.site.service.take(self.finding(kind, number, phase, age), self.site.ns).taken, kind, number)
+
+    @rule(kind=st.sampled_from(KINDS), numbers=st.lists(st.integers(0, 5), min_size=2, max_size=4))
+    def find_many(self, kind: str, numbers: list[int]) -> None:
+        findings = [self.finding(kind, number, Phase.CONFIRMED, 0) for number in numbers]
+        for take, number in zip(self.site.service.take_many(findings, self.site.ns), numbers, strict=True):
+            self.note(take.taken, kind, number)
+
+    def note(self, taken: Taken, kind: str, number: int) -> None:
+        key = (kind, f"{kind}{number}")
+        assert taken is not Taken.REJECTED
+        assert not (taken is Taken.OPENED and key in self.episodes)
+        if taken is Taken.NOTHING_TO_CLEAR:
+            assert key not in self.episodes
+        else:
+            self.episodes.setdefault(key, "")
+
+    @rule(step=st.one_of(st.integers(1, 25), st.just(GOING)))
+    def pass_time(self, step: int) -> None:
+        self.site.now += step
+        self.site.service.tick(self.site.ns)
+
+    @rule(back=st.integers(10, 4000))
+    def set_clock_back(self, back: int) -> None:
+        self.site.now -= back
+        self.site.service.tick(self.site.ns)
+
+    @rule()
+    def claim(self) -> None:
+        self.inflight += self.site.claim(4)
+
+    @precondition(lambda self: self.inflight)
+    @rule(ok=st.booleans(), gone=st.booleans(), data=st.data())
+    def settle(self, ok: bool, gone: bool, data: st.DataObject) -> None:
+        dispatch = self.inflight.pop(data.draw(st.integers(0, len(self.inflight) - 1)))
+        result = Accepted("x") if ok else Refused("down", gone=gone and self.rng.random() < 0.2)
+        self.site.service.settle(dispatch, result, self.site.ns)
+        if ok:
+            self.accepted.setdefault(dispatch.alert_id, []).append((dispatch.contact, dispatch.event))
+
+    @precondition(lambda self: self.site.service.list().total)
+    @rule(answer=st.sampled_from(Answer), who=st.sampled_from(PEOPLE), outside=st.booleans(), data=st.data())
+    def answer(self, answer: Answer, who: str, outside: bool, data: st.DataObject) -> None:
+        alerts = self.site.service.list(limit=100).alerts
+        alert = alerts[data.draw(st.integers(0, len(alerts) - 1))]
+        more = {"outcome": data.draw(st.sampled_from(Outcome))} if answer is Answer.RESOLVED else {}
+        if outside:
+            self.calls += 1
+            call = External(f"m{self.calls}", "0" * 64, ("webhook", "assist"))
+            first = self.site.service.answer_external(call, alert.id, answer, who, self.site.ns, **more)
+            again = self.site.service.answer_external(call, alert.id, answer, who, self.site.ns, **more)
+            assert (first.applied, again.repeated) == (alert.state.open, True)
+            applied = first.applied
+        else:
+            try:
+                getattr(self.site.service, METHODS[answer])(alert.id, who, self.site.ns, **more)
+                applied = True
+            except LifecycleError:
+                applied = False
+        assert applied is alert.state.open
+        if applied and answer in (Answer.ACKNOWLEDGED, Answer.EN_ROUTE, Answer.ON_SCENE):
+            self.acknowledged.setdefault(alert.id, alert.acknowledged_by or who)
+
+    @rule()
+    def crash_and_restart(self) -> None:
+        """What was on the wire is forgotten; the same file is opened again."""
+        self.inflight.clear()
+        self.site.restart()
+
+    @invariant()
+    def nothing_is_lost_or_lowered(self) -> None:
+        if not hasattr(self, "site"):
+            return
+        now = {alert.id: alert for alert in self.site.service.list(AlertFilter(), limit=1000).alerts}
+        assert set(self.seen) <= set(now)
+        for alert in now.values():
+            before = self.seen.get(alert.id, State.SUSPECTED)
+            assert alert.state.rank >= before.rank
+            assert self.closed.get(alert.id, alert.state) is alert.state
+            assert alert.acknowledged_by == self.acknowledged.get(alert.id, alert.acknowledged_by)
+            if not alert.state.open:
+                self.closed[alert.id] = alert.state
+                human = alert.closed_by in PEOPLE
+                assert human or not alert.latching or alert.raised_ns is None
+            self.seen[alert.id] = alert.state
+
+    @invariant()
+    def each_episode_has_one_alert(self) -> None:
+        if not hasattr(self, "site"):
+            return
+        with self.site.database.read() as session:
+            for kind, episode, alert_id in session.execute(
+                select(EpisodeRow.kind, EpisodeRow.episode, EpisodeRow.alert_id)
+            ):
+                known = self.episodes.get((kind, episode))
+                assert known in (None, "", alert_id)
+                if known == "":
+                    self.episodes[(kind, episode)] = alert_id
+        assert all(self.episodes.values())
+
+    @invariant()
+    def everything_open_goes_on(self) -> None:
+        """A suspected alert has its window, an unanswered urgent one its next repeat and a way to everyone."""
+        if not hasattr(self, "site"):
+            return
+        for alert in self.site.service.open_alerts():
+            if alert.state is State.SUSPECTED:
+                assert alert.window_until_ns is not None
+            elif not alert.state.answered and alert.priority < 3:
+                assert alert.repeat_at_ns is not None
+            if alert.state in (State.RAISED, State.DELIVERED) and alert.priority == 1:
+                states = {i.state for i in self.site.service.outbox.items(alert.id, limit=1000)}
+                assert states <= {RowState.PENDING, RowState.INFLIGHT, RowState.DELIVERED, RowState.ACKNOWLEDGED}
+                assert states
+
+    @invariant()
+    def the_chain_is_whole(self) -> None:
+        if hasattr(self, "site"):
+            assert self.site.service.verify_audit().intact
+
+    def settle_down(self) -> None:
+        """In the end everything works again: all that is open is told, and whoever was told hears how it ends."""
+        self.site.restart()
+        self.site.now = max(self.site.now, 0) + 100_000
+        for _ in range(30):
+            self.site.service.tick(self.site.ns)
+            self.site.send(Accepted("x"))
+            self.site.now += 31
+        for alert in self.site.service.list(limit=1000).alerts:
+            items = self.site.service.outbox.items(alert.id, limit=1000)
+            assert not [i for i in items if i.state is RowState.INFLIGHT]
+            assert alert.state is not State.SUSPECTED
+            assert alert.state is not State.RAISED
+            told = {i.contact for i in items if i.event == "alert.raised" and i.state is RowState.DELIVERED}
+            if alert.state.open:
+                assert {"assist"} <= told or alert.kind in ("battery_low", "delivery_failed") or alert.state.answered
+            else:
+                ends = {i.contact for i in items if i.event in ("alert.cancelled", "alert.resolved")}
+                assert told <= ends | {"assist"}
+
+
+METHODS = {
+    Answer.ACKNOWLEDGED: "acknowledge",
+    Answer.EN_ROUTE: "en_route",
+    Answer.ON_SCENE: "on_scene",
+    Answer.RESOLVED: "resolve",
+    Answer.CANCELLED: "cancel",
+}
+AlertMachine.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestAlerts = AlertMachine.TestCase
