@@ -73,7 +73,8 @@ async def list_alerts(context: ContextDep, key: Reader, query: Annotated[AlertQu
     wanted = _wanted(key, query)
     alerts, following = await asyncio.to_thread(search, context.database, wanted, query.limit)
     residents = sorted({alert.resident_id for alert in alerts if alert.resident_id is not None})
-    await audit_read(context, key, "alerts.listed", "alerts", {"residents": residents, "count": len(alerts)})
+    detail = {"residents": residents, "count": len(alerts)}
+    await audit_read(context, key, "alerts.listed", "alerts", detail, vital=True)
     return AlertPage(
         alerts=[alert_answer(alert) for alert in alerts], next=None if following is None else to_cursor(following)
     )
@@ -92,7 +93,7 @@ async def get_alert(context: ContextDep, key: Reader, alert_id: AlertPath) -> Al
         )
 
     found = await in_database(context, read)
-    await audit_read(context, key, "alert.read", f"alert:{alert_id}", {"resident": found.alert.resident_id})
+    await audit_read(context, key, "alert.read", f"alert:{alert_id}", {"resident": found.alert.resident_id}, vital=True)
     return found
 
 

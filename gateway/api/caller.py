@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+import structlog
 from fastapi import Depends, Request
+from sqlalchemy.exc import OperationalError
 
 from gateway.api.keys import ApiKey
 from gateway.api.problems import Problem, not_found
@@ -14,6 +16,8 @@ from gateway.context import Context
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -66,9 +70,18 @@ def check_sees_all(key: ApiKey) -> None:
 
 
 async def audit_read(
-    context: Context, key: ApiKey, action: str, subject: str, detail: Mapping[str, Any] | None = None
+    context: Context,
+    key: ApiKey,
+    action: str,
+    subject: str,
+    detail: Mapping[str, Any] | None = None,
+    *,
+    vital: bool = False,
 ) -> None:
-    """Write down that the caller reads a person's data; on disk when this returns."""
+    """Write down that the caller reads a person's data; on disk when this returns.
+
+    vital: an alert is shown even where the disk takes nothing; then the log has the line instead.
+    """
 
     def write() -> None:
         with context.database.write() as session:
@@ -76,7 +89,12 @@ async def audit_read(
                 session, at_ns=context.clock(), actor=actor(key), action=action, subject=subject, detail=detail
             )
 
-    await context.in_database(write)
+    try:
+        await context.in_database(write)
+    except OperationalError:
+        log.exception("api.audit_not_written", actor=actor(key), action=action, subject=subject)
+        if not vital:
+            raise
 
 
 async def in_database(context: Context, function: Callable[[], T]) -> T:

@@ -13,7 +13,9 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import structlog
 from sqlalchemy import func, select
+from sqlalchemy.exc import OperationalError
 
 from gateway.api.scopes import EVERYBODY, ROLES, Role, Scope
 from gateway.audit import append_audit
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gateway.database import Database
+
+log = structlog.get_logger(__name__)
 
 PREFIX = "yl_"
 RANDOM_BYTES = 32
@@ -154,9 +158,12 @@ class KeyStore:
             append_audit(session, at_ns=now_ns, actor=by, action="api_key.revoked", subject=f"api_key:{key_id}")
 
     def _used(self, key_id: str, now_ns: int) -> None:
-        with self._database.write() as session:
-            row = session.get_one(ApiKeyRow, key_id)
-            row.last_used_ns = now_ns
+        try:
+            with self._database.write() as session:
+                session.get_one(ApiKeyRow, key_id).last_used_ns = now_ns
+        except OperationalError as error:
+            # A full disk must not turn away whoever comes to see what is wrong.
+            log.warning("api.key_use_not_written", key=key_id, error=str(error.orig))
 
 
 def _check(name: str, role: Role, scopes: frozenset[Scope], expires_ns: int | None, now_ns: int) -> None:

@@ -29,6 +29,8 @@ from gateway.api.scopes import Scope
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from starlette.datastructures import State
+
     from gateway.broadcast import Listener, LiveEvent
     from gateway.context import Context
 
@@ -88,23 +90,24 @@ async def stream(
     streams: Streams = request.app.state.streams
     if streams.full(key.id):
         raise Problem("too-many", "too many live streams are open", {"Retry-After": "15"})
-    await audit_read(context, key, "stream.opened", "alerts")
-    lines = _lines(context, key, streams, request.app.state.heartbeat_s)
+    await audit_read(context, key, "stream.opened", "alerts", vital=True)
+    lines = _lines(context, key, request.app.state)
     return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
 
-async def _lines(context: Context, key: ApiKey, streams: Streams, heartbeat_s: float) -> AsyncIterator[str]:
+async def _lines(context: Context, key: ApiKey, state: State) -> AsyncIterator[str]:
     """The stream's text. Ends when the key counts no more, at the latest one heartbeat later."""
-    with streams.held(key.id), context.broadcast.listen() as listener:
+    heartbeat_s, monotonic = state.heartbeat_s, state.monotonic
+    with state.streams.held(key.id), context.broadcast.listen() as listener:
         yield RETRY
         yield await _snapshot(context, key)
-        missed, checked_ns = 0, context.clock()
+        missed, checked_s = 0, monotonic()
         while True:
             event = await _next(listener, heartbeat_s)
-            if event is None or context.clock() - checked_ns >= heartbeat_s * 1e9:
+            if event is None or monotonic() - checked_s >= heartbeat_s:
                 if not await _still_valid(context, key):
                     return
-                checked_ns = context.clock()
+                checked_s = monotonic()
             if listener.missed != missed:
                 missed = listener.missed
                 yield await _snapshot(context, key)

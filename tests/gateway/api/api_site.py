@@ -88,8 +88,12 @@ class ApiSite:
         self._thread = ThreadPoolExecutor(1)
         self.runner = asyncio.Runner()
         self.loop = self.runner.get_loop()
-        self.runner.run(self._build())
         self.secrets = _Secrets(self)
+        try:
+            self.runner.run(self._build())
+        except ValueError:
+            self.close()
+            raise
 
     async def _build(self) -> None:
         self.pipeline = Pipeline(

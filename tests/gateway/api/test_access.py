@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from api_site import SECOND, ApiSite
 from route_table import OPEN, ROUTES, A, C, D, R, api_routes
+from sqlalchemy import event
 
 from gateway.api.app import DOCS_PATH, OPENAPI_PATH
 from gateway.api.gate import MAX_BODY, OPEN_PATHS
+from gateway.api.keys import USED_STEP_NS
 from gateway.api.lockout import ATTEMPTS, FIRST_LOCK_S
 from gateway.api.scopes import ROLES, Role, Scope
 
@@ -237,6 +239,24 @@ def test_a_database_that_cannot_be_read_is_said_so(site: ApiSite) -> None:
     with site.database.write() as session:
         session.connection().exec_driver_sql("DROP TABLE api_keys")
     assert site.get(R).status_code == 503
+
+
+def test_alerts_are_shown_even_where_the_disk_is_full(site: ApiSite) -> None:
+    """What cannot be audited is not given, but an alarm is never hidden by a technical fault."""
+    alert = site.fall()
+    assert site.get("/api/v1/me").status_code == 200
+    site.database.engine.dispose()
+    event.listen(site.database.engine, "connect", lambda link, _: link.execute("PRAGMA max_page_count = 1").close())
+    tries = 0
+    while (answer := site.get(R)).status_code == 200:
+        tries += 1
+        assert tries < 500
+    assert answer.status_code == 503
+    site.now_ns += USED_STEP_NS
+    assert [one["id"] for one in site.get(A).json()["alerts"]] == [alert]
+    assert site.get(f"{A}/{alert}").json()["alert"]["id"] == alert
+    assert site.get("/metrics").status_code == 200
+    assert site.post(f"{A}/{alert}/acknowledge").status_code == 503
 
 
 def test_an_internal_fault_shows_nothing_of_the_inside(site: ApiSite) -> None:
