@@ -84,7 +84,7 @@ class MqttSettings(_Settings):
     client_id: str = "yinling-gateway"
     families: tuple[str, ...] = ("yinling_wearable", "zigbee2mqtt")
     hold_s: float | None = Field(None, ge=0, le=10)
-    """Seconds to hold QoS-1 acknowledgements until consequences are durable; 6 with the embedded broker, else 0.
+    """Seconds to hold QoS-1 acknowledgements until consequences are durable; 5 with the embedded broker, else 0.
 
     An external broker must allow as many messages in flight as arrive in that time."""
 
@@ -93,7 +93,7 @@ class MqttSettings(_Settings):
         """The hold time in force."""
         if self.hold_s is not None:
             return self.hold_s
-        return 6.0 if self.embedded else 0.0
+        return 5.0 if self.embedded else 0.0
 
 
 class SerialSettings(_Settings):

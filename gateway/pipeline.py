@@ -55,6 +55,8 @@ class PipelineHealth:
     step_seconds: float = 0.0
     ingest_seconds: float = 0.0
     commit_seconds: float = 0.0
+    record_seconds: float = 0.0
+    release_seconds: float = 0.0
     last_turn_s: float = 0.0
     latency_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENCY_KEPT))
 
@@ -139,9 +141,13 @@ class Pipeline:
             started = self._monotonic()
             await self._take_findings(findings, now)
             self.health.commit_seconds += self._monotonic() - started
+        begun = self._monotonic()
         self._record(observations)
+        recorded = self._monotonic()
         self._release(held)
         self.health.last_turn_s = self._monotonic()
+        self.health.record_seconds += recorded - begun
+        self.health.release_seconds += self.health.last_turn_s - recorded
 
     async def stop(self) -> None:
         """End the loop after one more turn."""

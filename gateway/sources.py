@@ -85,6 +85,7 @@ class MqttSource:
         self._offer = offer
         self._hold_s = hold_s
         self._monotonic = monotonic
+        self.decode_seconds = 0.0
 
     @property
     def connected(self) -> bool:
@@ -99,12 +100,14 @@ class MqttSource:
         """Decode messages until the session is stopped."""
         feed = self.codec.feed
         while messages := await self.session.take():
+            begun = self._monotonic()
             observations: list[Observation] = []
             devices: list[str] = []
             for message in messages:
                 found = feed(message.topic, message.payload, message.received_ns, retained=message.retained)
                 devices.append(found[0].device_id if found else "")
                 observations += found
+            self.decode_seconds += self._monotonic() - begun
             self._offer(observations, Held(self.session, messages, devices, self._monotonic() + self._hold_s))
 
     def greet(self) -> None:

@@ -42,7 +42,7 @@ class BrokerOptions:
     directory: Path
     host: str = "127.0.0.1"
     port: int = 1883
-    ack_wait_s: int = 15
+    ack_wait_s: int = 10
     max_ack_pending: int = 32_000
     sync_interval: str = "1s"
     tls_cert: Path | None = None

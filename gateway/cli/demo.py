@@ -17,6 +17,7 @@ import typer
 
 from gateway.cli import BAD_ANSWER, app
 from gateway.cli.judge import Emergency, judge, report, table
+from gateway.cli.run import set_up_logging
 from gateway.cli.rig import Rig, RigDevice, free_port
 from gateway.cli.setup import out
 from gateway.config import load_settings
@@ -51,7 +52,7 @@ def demo(
 
     Not a medical device (非医疗器械).
     """
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    set_up_logging(logging.WARNING)
     limit_s = seconds if seconds is not None else (90.0 if headless else None)
     with tempfile.TemporaryDirectory(prefix="yinling-demo-") as folder:
         rig = Rig(Path(folder), language=language, devices=DEVICES, api_port=port or _page_port())

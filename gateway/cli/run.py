@@ -50,8 +50,9 @@ async def run_gateway(settings: Settings) -> int:
 
 
 def set_up_logging(level: int) -> None:
-    """Logs as JSON lines on standard error, for the service manager's journal."""
+    """Logs on standard error, for the service manager's journal."""
     logging.basicConfig(level=level, format="%(levelname)s %(name)s %(message)s")
+    logging.raiseExceptions = False
     logging.getLogger("httpx").setLevel(logging.WARNING)
     structlog.configure(
         processors=[
@@ -61,5 +62,6 @@ def set_up_logging(level: int) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(),
+        # Through the standard library, whose handlers swallow a full disk: a log line must not stop an alert.
+        logger_factory=structlog.stdlib.LoggerFactory(),
     )
