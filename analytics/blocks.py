@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from device_drivers.observations import Observation
 
 SIGNAL = "accel"
+_Key = tuple[int, float, int]
 _LATEST_NS = 2**62
 """Times beyond (year 2116) or before 1970 are no times."""
 
@@ -68,7 +69,6 @@ class Batch:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Piece:
-    slot: int
     at_ns: int
     received_ns: int
     values: NDArray[np.float32]
@@ -81,8 +81,8 @@ def stack(observations: Iterable[Observation], slots: Mapping[str, int], counts:
     Blocks longer than a second are cut into seconds. Adds to `counts`: `stored` for history, `rejected` for blocks
     whose shape, rate or time is impossible or that the device itself calls invalid.
     """
-    groups: dict[tuple[int, float, int], list[Samples | _Piece]] = {}
-    slot_lists: dict[tuple[int, float, int], list[int]] = {}
+    groups: dict[_Key, list[Samples | _Piece]] = {}
+    slot_lists: dict[_Key, list[int]] = {}
     rounds: dict[int, int] = {}
     for block in observations:
         if type(block) is not Samples or block.signal != SIGNAL:
@@ -90,41 +90,43 @@ def stack(observations: Iterable[Observation], slots: Mapping[str, int], counts:
         slot = slots.get(block.device_id)
         if slot is None or not _usable(block, counts):
             continue
-        length = len(block.values)
-        for piece in (block,) if length <= block.rate_hz else _seconds(block, slot):
+        rate = block.rate_hz
+        for piece in (block,) if len(block.values) <= rate else _seconds(block):
             turn = rounds.get(slot, 0)
             rounds[slot] = turn + 1
-            key = (turn, block.rate_hz, len(piece.values))
-            groups.setdefault(key, []).append(piece)
-            slot_lists.setdefault(key, []).append(slot)
+            key = (turn, rate, len(piece.values))
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = []
+                slot_lists[key] = []
+            group.append(piece)
+            slot_lists[key].append(slot)
     return [_batch(groups[key], slot_lists[key], key[1]) for key in sorted(groups)]
 
 
 def _usable(block: Samples, counts: Counter[str]) -> bool:
-    if block.stored:
-        counts["stored"] += 1
-        return False
-    shape = block.values.shape
+    values = block.values
     if (
-        len(shape) == 2
-        and shape[1] == 3
-        and shape[0] > 0
+        values.ndim == 2
+        and values.shape[1] == 3
+        and len(values)
+        and not block.stored
         and LOWEST_HZ <= block.rate_hz <= HIGHEST_HZ
         and 0 <= block.at_ns < _LATEST_NS
         and 0 <= block.received_ns < _LATEST_NS
         and block.quality is not Quality.INVALID
     ):
         return True
-    counts["rejected"] += 1
+    counts["stored" if block.stored else "rejected"] += 1
     return False
 
 
-def _seconds(block: Samples, slot: int) -> list[_Piece]:
+def _seconds(block: Samples) -> list[_Piece]:
     step = max(1, int(block.rate_hz))
     starts = range(0, len(block.values), step)
     offsets = duration_ns(np.array(starts), block.rate_hz).tolist()
     return [
-        _Piece(slot, block.at_ns + offset, block.received_ns, block.values[start : start + step], block.full_scale)
+        _Piece(block.at_ns + offset, block.received_ns, block.values[start : start + step], block.full_scale)
         for start, offset in zip(starts, offsets, strict=True)
     ]
 

@@ -147,11 +147,12 @@ def _within_marks(trial: Trial, alarms: list[Finding]) -> bool | None:
 
 
 def report(outcomes: Sequence[Outcome]) -> Report:
-    """Figures of outcomes: overall, by group and by activity, delays, misses and false alarms."""
+    """Figures of outcomes: overall, by dataset, group and activity, delays, misses and false alarms."""
     return {
         "trials": len(outcomes),
         "subjects": sorted({f"{outcome.dataset}/{outcome.subject}" for outcome in outcomes}),
         "overall": figures(outcomes),
+        "by_dataset": _split(outcomes, lambda outcome: outcome.dataset),
         "by_group": _split(outcomes, lambda outcome: outcome.group),
         "by_activity": _split(outcomes, lambda outcome: f"{outcome.dataset}/{outcome.activity}"),
         "delay_s": {

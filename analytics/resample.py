@@ -87,10 +87,14 @@ def interpolate(
     position = np.rint(position * _WEIGHT_STEPS) / _WEIGHT_STEPS
     left = np.floor(position).astype(np.int64)
     weight = (position - left).astype(np.float32)[..., None]
-    chain = np.concatenate([before[:, None], values], axis=1)
-    row = np.arange(len(values))[:, None]
-    low, high = chain[row, left + 1], chain[row, np.minimum(left + 2, n)]
-    result: NDArray[np.float32] = np.where(weight > 0, low + weight * (high - low), low)
-    unknown = (left < 0) & (gap > BRIDGE_NS)[:, None]
-    result[unknown] = np.nan
-    return result
+    chain = np.concatenate([before[:, None], values], axis=1).reshape(-1, values.shape[2])
+    low_at = left + (1 + np.arange(len(values)) * (n + 1))[:, None]
+    low = chain.take(low_at, axis=0)
+    high: NDArray[np.float32] = chain.take(low_at + (left < n - 1), axis=0)
+    high -= low
+    high *= weight
+    high += low
+    apart = gap > BRIDGE_NS
+    if apart.any():
+        high[(left < 0) & apart[:, None]] = np.nan
+    return high

@@ -64,7 +64,7 @@ class Episode:
     """One suspected fall. before: direction of gravity (3,) before it, NaN if not known; index: cell of the impact.
 
     wobble_g, tilt_deg: one number for each second looked at. since: the first second that may clear it. closed_at: cell
-    at which it was decided, None while it is open.
+    at which it was decided, None while it is open; cleared: how.
     """
 
     slot: int
@@ -74,6 +74,7 @@ class Episode:
     tilt_deg: list[float] = field(default_factory=list)
     since: int = 0
     closed_at: int | None = None
+    cleared: bool = False
 
     @property
     def due(self) -> int:

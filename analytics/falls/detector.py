@@ -137,14 +137,18 @@ class FallDetector:
         return {**known, "score": round(score, 4), "model": self.model.version}
 
     def _known(self, slot: int, index: int) -> bool:
-        """Whether the impact belongs to a fall that was suspected before."""
+        """Whether the impact belongs to a fall that was suspected before.
+
+        What decides is which impacts were judged before the fall was, in the device's time, so that the answer does not
+        depend on chunks: an impact in the last two seconds before a fall was cleared is a fall of its own.
+        """
         for fall in self._falls.get(slot, ()):
             episode = fall.episode
             if episode.closed_at is None and index > episode.index:
                 episode.strike_again(index)
                 return True
-            closed_at = episode.closed_at or 0
-            if abs(index - episode.index) <= SAME_FALL or episode.index < index <= closed_at - AFTER:
+            closed_at = (episode.closed_at or 0) - (AFTER if episode.cleared else 0)
+            if abs(index - episode.index) <= SAME_FALL or episode.index < index <= closed_at:
                 return True
         return False
 
@@ -176,6 +180,7 @@ class FallDetector:
     def _close(self, fall: _Fall, verdict: Verdict) -> None:
         episode = fall.episode
         episode.closed_at = episode.due - confirm.SECOND
+        episode.cleared = verdict.clears
         fall.evidence["reason"] = verdict.value
         fall.evidence["signal_stopped"] = verdict is Verdict.SIGNAL_STOPPED
         known = [value for value in episode.wobble_g if math.isfinite(value)]

@@ -38,7 +38,10 @@ def squared(values: NDArray[np.float32]) -> NDArray[np.float32]:
     length = x * x
     length += y * y
     length += z * z
-    return np.where(np.isnan(length), np.float32(-1), length)
+    missing = np.isnan(length)
+    if missing.any():
+        length[missing] = -1
+    return length
 
 
 def scan(written: Written, threshold: NDArray[np.float32]) -> tuple[Indices, Indices]:

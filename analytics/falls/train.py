@@ -8,18 +8,18 @@ weigh as the square root of their number, so that a hundred seconds of jogging d
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.falls.candidates import CandidateFinder
-from analytics.falls.features import NAMES, describe
+from analytics.falls.candidates import MINIMUM_AFTER, CandidateFinder
+from analytics.falls.features import AFTER, BEFORE, NAMES, WIDTH, describe
 from analytics.falls.model import Model
 from analytics.trials import EPOCH_NS, groups, play
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -28,72 +28,108 @@ if TYPE_CHECKING:
 
 FALL, NO_FALL, UNUSED = 1, 0, -1
 DECISION = 0.4
+VERSION = "falls-1"
 MARK_MARGIN_S = 0.5
+DEGRADED_WEIGHT = 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """Candidates of trials.
 
-    features float32 (k, names); label int8 (k,): FALL, NO_FALL or UNUSED; weight float32 (k,); trial int64 (k,): the
-    position of the trial; subject str (k,): its person as dataset/subject.
+    features float32 (k, names); label int8 (k,): FALL, NO_FALL or UNUSED; weight float32 (k,); subject str (k,): the
+    person as dataset/subject.
     """
 
     features: NDArray[np.float32]
     label: NDArray[np.int8]
     weight: NDArray[np.float32]
-    trial: NDArray[np.int64]
     subject: NDArray[np.str_]
 
     def without(self, subject: str) -> Examples:
         """Those of everybody else."""
         kept = self.subject != subject
-        return Examples(self.features[kept], self.label[kept], self.weight[kept], self.trial[kept], self.subject[kept])
+        return Examples(self.features[kept], self.label[kept], self.weight[kept], self.subject[kept])
 
 
-def examples(trials: Iterable[Trial]) -> Examples:
-    """What the gate finds in the trials, described and labelled. Raises ValueError if it finds nothing."""
-    parts: list[tuple[NDArray[np.float32], NDArray[np.int8], NDArray[np.float32], int, str]] = []
-    number = 0
-    for group in groups(trials):
-        for position, (features, at_s, peak) in _by_trial(group):
-            trial = group[position]
-            label = _labels(trial, at_s, peak)
-            weight = np.full(len(label), 1.0 if trial.is_fall else len(label) ** -0.5, np.float32)
-            parts.append((features, label, weight, number + position, f"{trial.dataset}/{trial.subject}"))
-        number += len(group)
-    if not parts:
+def examples(trials: Iterable[Trial], seed: int = 0) -> Examples:
+    """What the gate finds in the trials, described and labelled, each with one degraded copy.
+
+    Raises ValueError if the gate finds nothing.
+    """
+    found = list(_found(trials))
+    if not found:
         raise ValueError("no trial has an impact to learn from")
+    windows = np.concatenate([one.windows for one in found])
+    spoiled = degraded(windows, np.random.default_rng(seed))
+    label, weight = np.concatenate([one.label for one in found]), np.concatenate([one.weight for one in found])
+    subject = np.concatenate([np.full(len(one.label), one.subject) for one in found])
     return Examples(
-        np.concatenate([part[0] for part in parts]),
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-        np.concatenate([np.full(len(part[1]), part[3]) for part in parts]),
-        np.concatenate([np.full(len(part[1]), part[4]) for part in parts]),
+        np.concatenate([describe(windows), describe(spoiled)]),
+        np.concatenate([label, label]),
+        np.concatenate([weight, DEGRADED_WEIGHT * weight]),
+        np.concatenate([subject, subject]),
     )
 
 
-def _by_trial(
-    group: list[Trial],
-) -> Iterator[tuple[int, tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float32]]]]:
-    found = list(_candidates(group))
-    if not found:
-        return
-    slots = np.concatenate([part.slots for part in found])
-    features = np.concatenate([describe(part.windows) for part in found])
-    at_s = (np.concatenate([part.at_ns for part in found]) - EPOCH_NS) / 1e9
-    peak = np.concatenate([part.peak_g for part in found])
-    for slot in np.unique(slots):
-        own = np.flatnonzero(slots == slot)
-        own = own[np.argsort(at_s[own])]
-        yield int(slot), (features[own], at_s[own], peak[own])
+def degraded(windows: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
+    """The windows as worse equipment would give them: cut short, with a hole, at 12.5 or 25 Hz, or clipped at 2 g."""
+    spoiled = windows.copy()
+    ways = (_cut, _hole, _coarse, _narrow)
+    for row, way in enumerate(chance.integers(0, len(ways), len(windows)).tolist()):
+        ways[way](spoiled[row], chance)
+    return spoiled
+
+
+def _cut(window: NDArray[np.float32], chance: np.random.Generator) -> None:
+    window[BEFORE + 1 + int(chance.integers(MINIMUM_AFTER, AFTER)) :] = np.nan
+
+
+def _hole(window: NDArray[np.float32], chance: np.random.Generator) -> None:
+    length = int(chance.integers(15, 100))
+    start = int(chance.integers(0, WIDTH - length))
+    if not start - 5 <= BEFORE <= start + length + 5:
+        window[start : start + length] = np.nan
+
+
+def _coarse(window: NDArray[np.float32], chance: np.random.Generator) -> None:
+    step = int(chance.choice([2, 4]))
+    kept = np.arange(int(chance.integers(0, step)), WIDTH, step)
+    for axis in range(3):
+        window[:, axis] = np.interp(np.arange(WIDTH), kept, window[kept, axis])
+
+
+def _narrow(window: NDArray[np.float32], chance: np.random.Generator) -> None:  # noqa: ARG001
+    np.clip(window, -2, 2, out=window)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """The candidates of one trial."""
+
+    windows: NDArray[np.float32]
+    label: NDArray[np.int8]
+    weight: NDArray[np.float32]
+    subject: str
+
+
+def _found(trials: Iterable[Trial]) -> Iterator[_Found]:
+    for group in groups(trials):
+        found = list(_candidates(group))
+        slots = np.concatenate([part.slots for part in found]) if found else np.empty(0, np.int64)
+        for slot in np.unique(slots).tolist():
+            trial, own = group[slot], slots == slot
+            at_s = (np.concatenate([part.at_ns for part in found])[own] - EPOCH_NS) / 1e9
+            peak = np.concatenate([part.peak_g for part in found])[own]
+            windows = np.concatenate([part.windows for part in found])[own]
+            weight = np.full(len(peak), 1.0 if trial.is_fall else len(peak) ** -0.5, np.float32)
+            yield _Found(windows, _labels(trial, at_s, peak), weight, f"{trial.dataset}/{trial.subject}")
 
 
 def _candidates(group: list[Trial]) -> Iterator[Candidates]:
     finder = CandidateFinder(len(group))
     for position in range(len(group)):
-        if finder.attach(str(position)) != position:
-            raise AssertionError("slots of a new finder are given in order")
+        finder.attach(str(position))  # slots of a new finder are given in order
     end_ns = EPOCH_NS
     for end_ns, blocks in play(group):
         yield from finder.ingest(blocks)
@@ -112,34 +148,61 @@ def _labels(trial: Trial, at_s: NDArray[np.float64], peak: NDArray[np.float32]) 
     return label
 
 
-def fit(trials: Iterable[Trial], seed: int = 0, *, version: str = "falls-1", card: str = "{}") -> Model:
-    """A model of these trials; the same trials in the same order and the same seed give the same model."""
-    return fit_examples(examples(trials), seed, version=version, card=card)
+def fit(trials: Iterable[Trial], seed: int = 0, version: str = VERSION) -> Model:
+    """A model of these trials, with its card; the same trials in the same order and the same seed give the same model.
+
+    Raises ValueError if the gate finds nothing in them, ModuleNotFoundError without the extra `train`.
+    """
+    everything = [trial for trial in trials if len(trial.accel_g)]
+    model = fit_examples(examples(everything, seed), seed, version)
+    card = {
+        "trained_on": sorted({trial.dataset for trial in everything}),
+        "subjects": sorted({f"{trial.dataset}/{trial.subject}" for trial in everything}),
+        "falls": sum(trial.is_fall for trial in everything),
+        "activities": sum(not trial.is_fall for trial in everything),
+        "seed": seed,
+        "decision": model.decision,
+        "protocol": "events, streamed in blocks of one second; see docs/fall-detection.md",
+        "figures": {},
+    }
+    return replace(model, card=json.dumps(card))
 
 
-def fit_examples(data: Examples, seed: int = 0, *, version: str = "falls-1", card: str = "{}") -> Model:
-    """A model of examples that are labelled already. Raises ModuleNotFoundError without the extra `train`."""
+def with_figures(model: Model, reports: Mapping[str, Mapping[str, Any]]) -> Model:
+    """The model with what was measured on its card: for each protocol the figures of each dataset of a report."""
+    card = json.loads(model.card)
+    kept = ("falls", "activities", "sensitivity", "specificity", "f1", "false_alarms_per_hour")
+    card["figures"] = {
+        protocol: {dataset: {name: part[name] for name in kept} for dataset, part in report["by_dataset"].items()}
+        for protocol, report in reports.items()
+    }
+    return replace(model, card=json.dumps(card))
+
+
+def fit_examples(data: Examples, seed: int = 0, version: str = VERSION) -> Model:
+    """A model of labelled examples, without a card. Raises ModuleNotFoundError without the extra `train`."""
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     used = data.label != UNUSED
     learner = HistGradientBoostingClassifier(
-        max_iter=150,
+        max_iter=300,
         max_leaf_nodes=8,
-        learning_rate=0.08,
-        min_samples_leaf=20,
+        learning_rate=0.05,
+        min_samples_leaf=10,
         l2_regularization=1.0,
+        max_features=0.3,
         random_state=seed,
         early_stopping=False,
     )
     learner.fit(data.features[used], data.label[used], sample_weight=data.weight[used])
-    model = _exported(learner, version, card)
+    model = _exported(learner, version)
     wanted = learner.predict_proba(data.features[used])[:, 1]
     if np.abs(model.score(data.features[used]) - wanted).max() > 1e-4:
         raise AssertionError("the exported trees do not say what the learner says")
     return model
 
 
-def _exported(learner: Any, version: str, card: str) -> Model:
+def _exported(learner: Any, version: str) -> Model:
     trees = [stage[0].nodes for stage in learner._predictors]  # noqa: SLF001
     shape = (len(trees), max(len(tree) for tree in trees))
     feature, left, right = (np.zeros(shape, np.int16) for _ in range(3))
@@ -170,5 +233,5 @@ def _exported(learner: Any, version: str, card: str) -> Model:
         DECISION,
         NAMES,
         version,
-        json.dumps(json.loads(card)),
+        "{}",
     )

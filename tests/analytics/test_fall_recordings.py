@@ -1,0 +1,51 @@
+"""Figures on the published recordings, streamed through the detector: they must not get worse."""
+
+from __future__ import annotations
+
+import pytest
+
+from analytics.evaluation import evaluate_falls
+from analytics.falls import train
+from simulators.recordings import Recording, load_sisfall, load_weda_fall, load_wrist_freeliving
+from tests.conftest import reference
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def weda() -> list[Recording]:
+    return list(load_weda_fall(reference("YINLING_DATA", "data") / "weda-fall.zip"))
+
+
+def test_weda_fall(weda: list[Recording]) -> None:
+    result = evaluate_falls(weda)
+    assert result["overall"]["sensitivity"]["value"] >= 0.98
+    assert result["overall"]["specificity"]["value"] >= 0.96
+    assert result["by_group"]["elderly"]["specificity"]["value"] >= 0.96
+    assert result["delay_s"]["suspected"]["p95"] <= 3.1  # a block of one second included
+    assert result["delay_s"]["confirmed"]["p95"] <= 12.0
+
+
+def test_weda_fall_on_people_the_model_never_saw(weda: list[Recording]) -> None:
+    pytest.importorskip("sklearn")
+    known = {"U01", "U03", "U05", "U07", "U09", "U21", "U25", "U29"}
+    model = train.fit([trial for trial in weda if trial.subject in known])
+    result = evaluate_falls([trial for trial in weda if trial.subject not in known], model=model)
+    assert result["overall"]["falls"] == 125
+    assert result["overall"]["sensitivity"]["value"] >= 0.92
+    assert result["overall"]["specificity"]["value"] >= 0.88
+
+
+def test_sisfall() -> None:
+    result = evaluate_falls(load_sisfall(reference("YINLING_DATA", "data") / "sisfall.zip"))
+    assert result["overall"]["falls"] == 1050
+    assert result["overall"]["activities"] == 1508
+    assert result["overall"]["sensitivity"]["value"] >= 0.98
+    assert result["overall"]["specificity"]["value"] >= 0.99
+    assert result["by_group"]["elderly"]["specificity"]["value"] >= 0.98
+
+
+def test_ordinary_life_at_the_wrist() -> None:
+    result = evaluate_falls(load_wrist_freeliving(reference("YINLING_DATA", "data") / "wrist-freeliving.zip"))
+    assert result["overall"]["activity_hours"] == pytest.approx(11.9, abs=0.2)
+    assert result["overall"]["false_alarms_per_hour"]["value"] <= 0.35
