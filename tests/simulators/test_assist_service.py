@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from simulators.assist_journal import Journal
-from simulators.assist_main import config_of
+from simulators.assist_main import config_of, serve
 from simulators.assist_script import Manner, answers_now, script
 from simulators.assist_service import AssistConfig, AssistService, running
 
@@ -227,3 +229,18 @@ def test_as_a_process(tmp_path: Path) -> None:
         assert process.wait(timeout=DEADLINE_S) == 0
     assert kept(journal) == ["m1"]
     assert SECRET not in repr(config_of(arguments))
+
+
+def test_it_ends_on_a_signal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+
+    async def scene() -> None:
+        serving = asyncio.create_task(serve(config_of(["--secret-file", str(secret)])))
+        while not (printed := capsys.readouterr().out):  # noqa: ASYNC110 - it prints when it listens
+            await asyncio.sleep(0.005)
+        assert (await post(printed.strip(), event())).status_code == 200
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(serving, DEADLINE_S)
+
+    asyncio.run(scene())

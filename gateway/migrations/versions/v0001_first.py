@@ -21,6 +21,77 @@ TRIGGERS = (
 
 
 def upgrade() -> None:
+    _registry()
+    _alerts()
+    _history()
+    _outbox()
+    _audit()
+    _keys()
+
+
+def _registry() -> None:
+    op.create_table(
+        "residents",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("display_name", sa.Text(), nullable=False),
+        sa.Column("birth_year", sa.Integer(), nullable=True),
+        sa.Column("gender", sa.Text(), nullable=True),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("notes", sa.Text(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_ns", sa.Integer(), nullable=False),
+        sa.Column("updated_ns", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_residents")),
+    )
+    op.create_table(
+        "devices",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("family", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("placement", sa.Text(), nullable=False),
+        sa.Column("room", sa.Text(), nullable=False),
+        sa.Column("options", sa.JSON(), nullable=False),
+        sa.Column("credentials_hash", sa.Text(), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_ns", sa.Integer(), nullable=False),
+        sa.Column("updated_ns", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
+    )
+    op.create_table(
+        "assignments",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("device_id", sa.Text(), nullable=False),
+        sa.Column("resident_id", sa.Text(), nullable=False),
+        sa.Column("from_ns", sa.Integer(), nullable=False),
+        sa.Column("to_ns", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_assignments_device_id")),
+        sa.ForeignKeyConstraint(["resident_id"], ["residents.id"], name=op.f("fk_assignments_resident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_assignments")),
+    )
+    op.create_index("ix_assignments_resident_id", "assignments", ["resident_id"], unique=False)
+    op.create_index(
+        "uq_assignments_open", "assignments", ["device_id"], unique=True, sqlite_where=sa.text("to_ns IS NULL")
+    )
+    op.create_table(
+        "contacts",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("resident_id", sa.Text(), nullable=True),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("address", sa.Text(), nullable=False),
+        sa.Column("ordering", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_ns", sa.Integer(), nullable=False),
+        sa.Column("updated_ns", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["resident_id"], ["residents.id"], name=op.f("fk_contacts_resident_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_contacts")),
+    )
+    op.create_index("ix_contacts_resident_id", "contacts", ["resident_id"], unique=False)
+
+
+def _alerts() -> None:
     op.create_table(
         "alerts",
         sa.Column("id", sa.Text(), nullable=False),
@@ -59,79 +130,9 @@ def upgrade() -> None:
     op.create_index("ix_alerts_resident_id", "alerts", ["resident_id", "created_ns"], unique=False)
     op.create_index("ix_alerts_state", "alerts", ["state"], unique=False)
     op.create_index("ix_alerts_subject_kind", "alerts", ["subject", "kind", "created_ns"], unique=False)
-    op.create_table(
-        "api_keys",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("key_hash", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("scopes", sa.JSON(), nullable=False),
-        sa.Column("residents", sa.JSON(), nullable=False),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("created_ns", sa.Integer(), nullable=False),
-        sa.Column("expires_ns", sa.Integer(), nullable=True),
-        sa.Column("last_used_ns", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
-        sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
-    )
-    op.create_table(
-        "audit",
-        sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("at_ns", sa.Integer(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("action", sa.Text(), nullable=False),
-        sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("detail", sa.Text(), nullable=False),
-        sa.Column("prev_hash", sa.Text(), nullable=False),
-        sa.Column("hash", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit")),
-    )
-    op.create_index("ix_audit_subject", "audit", ["subject"], unique=False)
-    op.create_table(
-        "callbacks",
-        sa.Column("webhook_id", sa.Text(), nullable=False),
-        sa.Column("body_sha256", sa.Text(), nullable=False),
-        sa.Column("seen_ns", sa.Integer(), nullable=False),
-        sa.Column("applied", sa.Boolean(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("webhook_id", name=op.f("pk_callbacks")),
-    )
-    op.create_index("ix_callbacks_seen_ns", "callbacks", ["seen_ns"], unique=False)
-    op.create_table(
-        "devices",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("family", sa.Text(), nullable=False),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("placement", sa.Text(), nullable=False),
-        sa.Column("room", sa.Text(), nullable=False),
-        sa.Column("options", sa.JSON(), nullable=False),
-        sa.Column("credentials_hash", sa.Text(), nullable=True),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("created_ns", sa.Integer(), nullable=False),
-        sa.Column("updated_ns", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_devices")),
-    )
-    op.create_table(
-        "residents",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("display_name", sa.Text(), nullable=False),
-        sa.Column("birth_year", sa.Integer(), nullable=True),
-        sa.Column("gender", sa.Text(), nullable=True),
-        sa.Column("room", sa.Text(), nullable=False),
-        sa.Column("language", sa.Text(), nullable=False),
-        sa.Column("notes", sa.Text(), nullable=False),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("created_ns", sa.Integer(), nullable=False),
-        sa.Column("updated_ns", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_residents")),
-    )
-    op.create_table(
-        "settings",
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
-        sa.Column("updated_ns", sa.Integer(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_settings")),
-    )
+
+
+def _history() -> None:
     op.create_table(
         "alert_episodes",
         sa.Column("subject", sa.Text(), nullable=False),
@@ -160,37 +161,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_events")),
         sa.UniqueConstraint("alert_id", "revision", name=op.f("uq_alert_events_alert_id_revision")),
     )
-    op.create_table(
-        "assignments",
-        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
-        sa.Column("device_id", sa.Text(), nullable=False),
-        sa.Column("resident_id", sa.Text(), nullable=False),
-        sa.Column("from_ns", sa.Integer(), nullable=False),
-        sa.Column("to_ns", sa.Integer(), nullable=True),
-        sa.ForeignKeyConstraint(["device_id"], ["devices.id"], name=op.f("fk_assignments_device_id")),
-        sa.ForeignKeyConstraint(["resident_id"], ["residents.id"], name=op.f("fk_assignments_resident_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_assignments")),
-    )
-    op.create_index("ix_assignments_resident_id", "assignments", ["resident_id"], unique=False)
-    op.create_index(
-        "uq_assignments_open", "assignments", ["device_id"], unique=True, sqlite_where=sa.text("to_ns IS NULL")
-    )
-    op.create_table(
-        "contacts",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("resident_id", sa.Text(), nullable=True),
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("address", sa.Text(), nullable=False),
-        sa.Column("ordering", sa.Integer(), nullable=False),
-        sa.Column("active", sa.Boolean(), nullable=False),
-        sa.Column("created_ns", sa.Integer(), nullable=False),
-        sa.Column("updated_ns", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["resident_id"], ["residents.id"], name=op.f("fk_contacts_resident_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_contacts")),
-    )
-    op.create_index("ix_contacts_resident_id", "contacts", ["resident_id"], unique=False)
+
+
+def _outbox() -> None:
     op.create_table(
         "outbox",
         sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
@@ -220,5 +193,56 @@ def upgrade() -> None:
     )
     op.create_index("ix_outbox_due", "outbox", ["state", "priority", "next_at_ns"], unique=False)
     op.create_index("ix_outbox_target", "outbox", ["alert_id", "channel", "contact", "state"], unique=False)
+    op.create_table(
+        "callbacks",
+        sa.Column("webhook_id", sa.Text(), nullable=False),
+        sa.Column("body_sha256", sa.Text(), nullable=False),
+        sa.Column("seen_ns", sa.Integer(), nullable=False),
+        sa.Column("applied", sa.Boolean(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("webhook_id", name=op.f("pk_callbacks")),
+    )
+    op.create_index("ix_callbacks_seen_ns", "callbacks", ["seen_ns"], unique=False)
+
+
+def _audit() -> None:
+    op.create_table(
+        "audit",
+        sa.Column("seq", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("at_ns", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("prev_hash", sa.Text(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit")),
+    )
+    op.create_index("ix_audit_subject", "audit", ["subject"], unique=False)
     for trigger in TRIGGERS:
         op.execute(trigger)
+
+
+def _keys() -> None:
+    op.create_table(
+        "api_keys",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("key_hash", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("residents", sa.JSON(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_ns", sa.Integer(), nullable=False),
+        sa.Column("expires_ns", sa.Integer(), nullable=True),
+        sa.Column("last_used_ns", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_keys")),
+        sa.UniqueConstraint("key_hash", name=op.f("uq_api_keys_key_hash")),
+    )
+    op.create_table(
+        "settings",
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("updated_ns", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_settings")),
+    )
