@@ -62,7 +62,10 @@ HEADERS = {
 
 @dataclass(slots=True)
 class Door:
-    """Lets people in. monotonic: seconds, for the lock-out of those who try wrong keys."""
+    """Lets people in. monotonic: seconds, for the lock-out of those who try wrong keys.
+
+    recheck_s: how often an open page asks whether its key still counts; an answer asks every time.
+    """
 
     context: Context
     keys: KeyStore
@@ -70,6 +73,7 @@ class Door:
     monotonic: Callable[[], float] = time.monotonic
     tickets: Tickets = field(default_factory=Tickets)
     lockout: Lockout = field(default_factory=Lockout)
+    recheck_s: float = 30.0
 
     async def visitor(self, request: Request) -> Visitor | None:
         """Who asks, None without a session whose key still counts. Raises whatever the database raises."""

@@ -80,7 +80,7 @@ def look_html(card: CardView, language: str) -> str:
     return (
         f'<div class="y-who"><span class="y-name">{escape(card.name)}</span>'
         f'<span class="y-room">{escape(say("card.room", room=card.room)) if card.room else ""}</span></div>'
-        f'<div class="y-look y-{card.look}{flash}" role="status">{SVG.format(ICONS[card.look])}'
+        f'<div class="y-look y-{card.look}{flash}" data-unknown="{say("look.unknown")}">{SVG.format(ICONS[card.look])}'
         f'<span class="y-word">{say(f"look.{card.look}")}</span><span class="y-why">{escape(told)}</span></div>'
     )
 
@@ -162,6 +162,12 @@ def alert_html(alert: AlertView, now_ns: int, language: str, zone: tzinfo | None
         f'<div class="y-since">{escape(since)}</div><div class="y-state" data-state="{alert.state}">{escape(state)}'
         f"{_window(alert, language)}{_repeats(alert, language)}</div>"
     )
+
+
+def spoken(alert: AlertView, language: str) -> str:
+    """A new alert in one line, for those who listen to the page."""
+    words = (name_of_kind(alert.kind, language), _subject(alert, language), alert.where)
+    return escape(" ".join(word for word in words if word))
 
 
 def _alert_look(alert: AlertView) -> Look:

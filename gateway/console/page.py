@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 MAX_ROWS = 60
 MOVED_S = 0.7
 """A tap this soon after the list has moved under the finger may be meant for another alert, and is asked for again."""
-RECHECK_S = 30.0
 
 
 @dataclass(slots=True)
@@ -78,7 +77,7 @@ class Page:
             self.parts["beat"] = _html()
             _html(self._menu(), tag="nav")
         with ui.element("main").classes("y-main"):
-            with ui.element("section").props('id="alerts" aria-live="polite"'):
+            with ui.element("section").props('id="alerts"'):
                 _html(f"<h2>{say('alerts.title')}</h2>")
                 self.parts["rows"] = ui.element("div").classes("y-rows")
                 self.parts["none"] = _html()
@@ -91,8 +90,10 @@ class Page:
                 self.parts["summary"] = _html()
                 self.parts["health"] = _html().classes("y-parts")
         _html(say("app.not_medical_long"), tag="footer").classes("y-foot")
+        self.parts["dialogs"] = ui.element("div")
+        self.parts["said"] = _html().classes("y-said").props('role="alert"')
         ui.on("y_visible", self._seen)
-        ui.timer(RECHECK_S, self._recheck)
+        ui.timer(self.door.recheck_s, self._recheck)
         client = ui.context.client
         client.on_connect(self._start)
         client.on_delete(self.looking.close)
@@ -113,7 +114,10 @@ class Page:
         say = speaker(self.language)
         seen = [one for one in board.alerts if self.visitor.key.may_see(one.resident_id)]
         shown = seen[:MAX_ROWS]
+        new = [one for one in shown if one.id not in self.rows]
         self._arrange([one.id for one in shown])
+        if new:
+            _put(self.parts["said"], " · ".join(markup.spoken(one, self.language) for one in new))
         for one in shown:
             self._show_row(board, one)
         if not seen:
@@ -163,14 +167,16 @@ class Page:
         button.on_click(partial(self._tapped, alert_id, action))
 
     async def _tapped(self, alert_id: str, action: Action) -> None:
-        if asyncio.get_running_loop().time() - self.moved_s < MOVED_S:
-            ui.notify(speaker(self.language)("answer.moved"), type="warning", position="bottom")
-            return
-        wish: Wish | None = Wish(alert_id, action)
-        if action is Action.RESOLVE:
-            wish = await ask_outcome(alert_id, self.visitor.session.person, self.language)
-        if wish is not None:
-            await self._answer(wish)
+        # Not in the row's own slot: the row may vanish while the person still writes or waits for the answer.
+        with self.parts["dialogs"]:
+            if asyncio.get_running_loop().time() - self.moved_s < MOVED_S:
+                ui.notify(speaker(self.language)("answer.moved"), type="warning", position="bottom")
+                return
+            wish: Wish | None = Wish(alert_id, action)
+            if action is Action.RESOLVE:
+                wish = await ask_outcome(alert_id, self.visitor.session.person, self.language)
+            if wish is not None:
+                await self._answer(wish)
 
     async def _answer(self, wish: Wish) -> None:
         say = speaker(self.language)

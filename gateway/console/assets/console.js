@@ -10,6 +10,7 @@
   let tried = 0;
   let sounded = 0;
   let audio = null;
+  let wanted = false;
   const seen = new Set();
   const watched = new WeakSet();
 
@@ -64,7 +65,7 @@
   function sound(now) {
     const button = document.getElementById("y-sound");
     if (!button) return;
-    const on = audio !== null && audio.state === "running";
+    const on = wanted && audio.state === "running";
     button.textContent = on ? button.dataset.on : button.dataset.off;
     button.setAttribute("aria-pressed", String(on));
     if (!on || now - sounded < SOUND_MS || !document.querySelector(".y-flash")) return;
@@ -88,7 +89,8 @@
       return;
     }
     audio = audio ?? new AudioContext();
-    (audio.state === "running" ? audio.suspend() : audio.resume()).then(() => sound(performance.now()));
+    wanted = !wanted;
+    (wanted ? audio.resume() : audio.suspend()).then(() => sound(performance.now()));
   });
 
   window.setInterval(() => {

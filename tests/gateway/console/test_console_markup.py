@@ -68,6 +68,7 @@ def test_nothing_foreign_becomes_markup(language: str) -> None:
         markup.alert_html(device, NOW, language),
         markup.health_html([part], language),
         markup.faults_html([("fault.board", EVIL)], language),
+        markup.spoken(alert, language),
     ):
         tags = Tags(text)
         assert "script" not in tags.seen

@@ -1,0 +1,573 @@
+"""The console in a real browser against a real box.
+
+YINLING_SCREENSHOTS names a folder for the pictures; a temporary one where it is not set.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from console_site import GOOD_HEALTH, Site
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from analytics.findings import Phase
+from gateway.alerts.lifecycle import Outcome, State
+from gateway.api.keys import MadeKey
+from gateway.api.scopes import Role
+from gateway.console import login_link
+from gateway.context import HealthItem
+from gateway.registry import Resident
+from tests.conftest import program
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.slow,
+]
+
+ARGUMENTS = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+DESK = {"width": 1400, "height": 900}
+PHONE = {"width": 360, "height": 740}
+FALL = "[data-alert]"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    chromium = program("chromium", "chromium")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Four residents with all that can be shown, and a running server."""
+    site = Site(tmp_path_factory.mktemp("home"))
+    site.resident("r1", "李奶奶", "301", "w1", "radar1")
+    site.resident("r2", "王大爷", "302", "w2")
+    site.resident("r3", "赵秀兰", "303", "w3")
+    site.resident("r4", "欧阳建国", "304")
+    site.start()
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def box(home: Site) -> Site:
+    """The same box with nothing going on: calm, fresh values, right clock."""
+    home.resolve_all()
+    home.ahead_s = 0.0
+    home.health = GOOD_HEALTH
+    home.run(home.live.devices.clear)
+    refresh(home)
+    return home
+
+
+def refresh(site: Site) -> None:
+    site.vitals("w1", heart_rate=72, spo2=97, skin_temperature=33.4, battery=81)
+    site.vitals("radar1", respiratory_rate=16)
+    site.event("radar1", "bed_occupancy", "in")
+    site.event("w1", "worn", True)
+    site.vitals("w2", heart_rate=88, spo2=None)
+    for device in ("w1", "w2", "w3"):
+        site.accel(device)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    named = os.environ.get("YINLING_SCREENSHOTS")
+    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_page(browser: Browser, box: Site) -> Iterator[Open]:
+    """Open a page as somebody; at the end nothing may have gone wrong in it, nor come from anywhere else."""
+    contexts = []
+    troubles: list[str] = []
+
+    def watch(page: Page) -> None:
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on(
+            "console",
+            lambda message: troubles.append(message.text) if "Content Security Policy" in message.text else None,
+        )
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((box.url, "data:")) else troubles.append(request.url),
+        )
+
+    def make(made: MadeKey | None, *, size: dict[str, int] | None = None, language: str = "zh-CN", **more: Any) -> Page:
+        context = browser.new_context(viewport=size or DESK, **more)  # type: ignore[arg-type]
+        contexts.append(context)
+        page = context.new_page()
+        watch(page)
+        if language != "zh-CN":
+            page.goto(f"{box.url}/console/prefer?language={language}")
+        if made is None:
+            page.goto(box.url)
+        else:
+            page.goto(box.url + login_link(box.api, made.key.id, "王芳"))
+            expect(page.locator("[data-beat]")).to_be_attached(timeout=15_000)
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def card(page: Page, resident_id: str) -> Any:
+    return page.locator(f'[data-resident="{resident_id}"]')
+
+
+def row(page: Page, alert_id: str) -> Any:
+    return page.locator(f'[data-alert="{alert_id}"]')
+
+
+def tap(page: Page, alert_id: str, action: str, until: Callable[[], bool]) -> None:
+    """Press, and again as long as the page says that its list has just moved."""
+    button = row(page, alert_id).locator(f'[data-action="{action}"]')
+    for _ in range(20):
+        if until():
+            return
+        button.click()
+        page.wait_for_timeout(400)
+    assert until()
+
+
+def test_login_with_a_wrong_key_is_refused_then_with_the_right_one_opens(box: Site, open_page: Open) -> None:
+    made = box.key(Role.OPERATOR)
+    page = open_page(None)
+    expect(page).to_have_url(f"{box.url}/console/login")
+    page.fill("#person", "王芳")
+    page.fill("#key", "yl_" + "x" * 43)
+    page.click("button[type=submit]")
+    expect(page.locator("#problem")).to_contain_text("密钥不正确")
+    assert page.context.cookies() == []
+    page.fill("#key", made.secret)
+    page.click("button[type=submit]")
+    expect(card(page, "r1")).to_be_visible()
+    cookie = next(one for one in page.context.cookies() if one["name"] == "yinling_session")
+    assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
+    page.click(".y-menu summary")
+    page.click("text=退出")
+    expect(page).to_have_url(f"{box.url}/console/login")
+    page.goto(box.url)
+    expect(page).to_have_url(f"{box.url}/console/login")
+
+
+def test_the_one_time_link_leaves_no_trace_in_the_address(box: Site, open_page: Open) -> None:
+    made = box.key(Role.VIEWER)
+    link = box.url + login_link(box.api, made.key.id, "演示")
+    page = open_page(None)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(link)
+    expect(card(page, "r1")).to_be_visible()
+    ticket = link.partition("#")[2]
+    assert not any(ticket in url for url in asked)
+    page.go_back()
+    assert ticket not in page.url
+    page.goto(link)
+    expect(page.locator("#problem")).to_contain_text("已用过")
+
+
+def test_the_card_shows_vitals_and_trace(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    li = card(page, "r1")
+    expect(li.locator(".y-look")).to_contain_text("平安")
+    for signal, text in (
+        ("heart_rate", "72次/分"),
+        ("spo2", "97%"),
+        ("respiratory_rate", "16次/分"),
+        ("skin_temperature", "33.4°C"),
+    ):
+        expect(li.locator(f'[data-signal="{signal}"] .y-number')).to_have_text(text)
+        expect(li.locator(f'[data-signal="{signal}"]')).to_have_class(re.compile("y-v-current"))
+    expect(li.locator(".y-facts")).to_have_text("在床 · 已佩戴 · 电量 81%")
+    wang = card(page, "r2")
+    expect(wang.locator('[data-signal="spo2"] .y-number')).to_have_text("—")
+    expect(wang.locator('[data-signal="body_temperature"] .y-number')).to_have_text("—")
+    expect(card(page, "r4").locator(".y-look")).to_contain_text("未知")
+    line = li.locator(".y-line")
+    expect(line).to_be_attached()
+    first = line.get_attribute("d")
+    expect(line).not_to_have_attribute("d", first or "")
+    box.vitals("w1", heart_rate=75)
+    expect(li.locator('[data-signal="heart_rate"] .y-number')).to_have_text("75次/分")
+
+
+def test_only_cards_in_sight_get_a_trace(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR), size={"width": 360, "height": 500})
+    expect(card(page, "r1").locator(".y-line")).to_be_attached()
+    assert card(page, "r3").locator(".y-line").count() == 0
+    card(page, "r3").scroll_into_view_if_needed()
+    expect(card(page, "r3").locator(".y-line")).to_be_attached()
+
+
+def test_stale_values_grey_out_and_the_state_becomes_unknown(box: Site, open_page: Open, pictures: Path) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    heart = card(page, "r1").locator('[data-signal="heart_rate"]')
+    expect(heart).to_have_class(re.compile("y-v-current"))
+    current = heart.locator("b").evaluate("e => getComputedStyle(e).color")
+    box.ahead_s = 190
+    expect(heart).to_have_class(re.compile("y-v-stale"))
+    expect(heart.locator(".y-age")).to_have_text("3 分钟前")
+    assert heart.locator("b").evaluate("e => getComputedStyle(e).color") != current
+    expect(card(page, "r1").locator(".y-look")).to_contain_text("未知")
+    expect(card(page, "r1")).to_contain_text("最近 12 秒没有数据")
+    page.screenshot(path=pictures / "stale-desk-zh.png", full_page=True)
+
+
+def test_an_alert_appears_without_reload_and_is_answered(box: Site, open_page: Open, pictures: Path) -> None:
+    page = open_page(box.key(Role.OPERATOR, "夜班手机"))
+    expect(page.locator("#alerts")).to_contain_text("没有待处理的报警")
+    page.evaluate("window.notReloaded = true")
+    fall = box.find("fall", "r2", "w2")
+    mine = row(page, fall)
+    expect(mine).to_contain_text("跌倒")
+    expect(page.locator(".y-said")).to_have_text("跌倒 王大爷 302")
+    expect(mine).to_contain_text("王大爷")
+    expect(mine).to_contain_text("302")
+    expect(mine).to_contain_text("无人应答")
+    expect(card(page, "r2").locator(".y-look")).to_have_class(re.compile("y-alarm y-flash"))
+    expect(page).to_have_title(re.compile(r"^\(1\) "))
+    before = mine.locator(".y-since").inner_text()
+    expect(mine.locator(".y-since")).not_to_have_text(before)
+
+    def state() -> State:
+        return box.alerts.get(fall).state
+
+    tap(page, fall, "acknowledge", lambda: state() is State.ACKNOWLEDGED)
+    expect(mine.locator(".y-state")).to_contain_text("王芳 (夜班手机) 已接手")
+    assert box.alerts.get(fall).acknowledged_by == "王芳 (夜班手机)"
+    expect(card(page, "r2").locator(".y-look")).not_to_have_class(re.compile("y-flash"))
+    expect(card(page, "r2").locator(".y-look")).to_contain_text("报警")
+    tap(page, fall, "en_route", lambda: state() is State.EN_ROUTE)
+    tap(page, fall, "on_scene", lambda: state() is State.ON_SCENE)
+
+    mine.locator('[data-action="resolve"]').click()
+    dialog = page.locator(".y-dialog")
+    dialog.locator('[data-action="send"]').click()
+    expect(dialog).to_contain_text("请选择实际情况")
+    page.screenshot(path=pictures / "dialog-desk-zh.png")
+    dialog.get_by_text("确实跌倒").click()
+    dialog.locator("textarea").fill("扶起，无外伤")
+    dialog.locator("input[type=text]").fill("")
+    dialog.locator('[data-action="send"]').click()
+    expect(dialog).to_contain_text("请填写姓名")
+    dialog.locator("input[type=text]").fill("陈医生")
+    dialog.locator('[data-action="send"]').click()
+    expect(mine).to_have_count(0)
+    expect(dialog).to_have_count(0)
+    closed = box.alerts.get(fall)
+    assert (closed.state, closed.outcome, closed.note) == (State.RESOLVED, Outcome.REAL_FALL, "扶起，无外伤")
+    assert closed.closed_by == "陈医生 (夜班手机)"
+    expect(card(page, "r2").locator(".y-look")).to_contain_text("平安")
+    assert page.evaluate("window.notReloaded")
+
+
+def test_going_back_from_the_dialog_changes_nothing(box: Site, open_page: Open) -> None:
+    fall = box.find("fall", "r2", "w2")
+    page = open_page(box.key(Role.OPERATOR))
+    row(page, fall).locator('[data-action="resolve"]').click()
+    page.locator('.y-dialog [data-action="back"]').click()
+    expect(page.locator(".y-dialog")).to_have_count(0)
+    assert box.alerts.get(fall).state is State.RAISED
+
+
+def test_a_suspected_fall_counts_down_and_is_cancelled(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    fall = box.find("fall", "r2", "w2", phase=Phase.SUSPECTED)
+    expect(row(page, fall).locator(".y-countdown")).to_contain_text(re.compile(r"\d+ 秒后通知联系人"))
+    expect(card(page, "r2").locator(".y-look")).to_have_class(re.compile("y-attention"))
+    tap(page, fall, "cancel", lambda: box.alerts.get(fall).state is State.CANCELLED)
+    expect(row(page, fall)).to_have_count(0)
+
+
+def test_a_tap_just_after_the_list_has_moved_is_asked_for_again(box: Site, open_page: Open) -> None:
+    low = box.find("battery_low", None, "w1")
+    page = open_page(box.key(Role.OPERATOR))
+    button = row(page, low).locator('[data-action="acknowledge"]')
+    expect(button).to_be_visible()
+    box.find("fall", "r2", "w2")
+    page.wait_for_selector("text=跌倒")
+    button.dispatch_event("click")
+    expect(page.locator(".q-notification")).to_contain_text("列表刚刚变动")
+    assert box.alerts.get(low).state is State.RAISED
+
+
+def test_an_answer_that_came_too_late_is_told(box: Site, open_page: Open) -> None:
+    fall = box.find("fall", "r2", "w2")
+    page = open_page(box.key(Role.OPERATOR))
+    row(page, fall).locator('[data-action="resolve"]').click()
+    box.alerts.cancel(fall, "护士站", box.now())
+    dialog = page.locator(".y-dialog")
+    dialog.get_by_text("误报").click()
+    dialog.locator('[data-action="send"]').click()
+    expect(page.locator(".q-notification")).to_contain_text("此报警已经结束")
+    assert box.alerts.get(fall).closed_by == "护士站"
+
+
+def test_a_viewer_sees_only_its_residents_and_may_not_answer(box: Site, open_page: Open, pictures: Path) -> None:
+    box.health = (*GOOD_HEALTH, HealthItem("store", False, "磁盘已满", "disk full", {}))
+    theirs, others = box.find("help_call", "r1", "w1"), box.find("fall", "r2", "w2")
+    page = open_page(box.key(Role.VIEWER, "女儿", ["r1"]), size=PHONE)
+    expect(card(page, "r1")).to_be_visible()
+    expect(card(page, "r2")).to_have_count(0)
+    expect(row(page, theirs)).to_contain_text("仅查看")
+    expect(row(page, others)).to_have_count(0)
+    assert page.locator("[data-action]").count() == 0
+    expect(page.locator("#box")).to_contain_text("网关有 1 处故障")
+    assert "磁盘已满" not in page.content()
+    assert "王大爷" not in page.content()
+    page.screenshot(path=pictures / "family-phone-zh.png", full_page=True)
+
+
+def test_box_health(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR), language="en")
+    expect(page.locator("#box")).to_contain_text("All parts of the box are working")
+    expect(page.locator('[data-part="broker"]')).to_contain_text("embedded, 3 devices connected")
+    box.health = (HealthItem("broker", False, "已停止", "stopped", {}), *GOOD_HEALTH[1:])
+    expect(page.locator('[data-part="broker"]')).to_have_attribute("data-ok", "false")
+    expect(page.locator('[data-part="broker"]')).to_contain_text("Faultstopped".replace("Fault", ""))
+    expect(page.locator("#box")).to_contain_text("Faults on the box: 1")
+    expect(page.locator("#box .y-part").first).to_have_attribute("data-part", "broker")
+
+
+def test_a_withdrawn_key_ends_at_the_next_answer(box: Site, open_page: Open) -> None:
+    made = box.key(Role.OPERATOR)
+    fall = box.find("fall", "r2", "w2")
+    page = open_page(made)
+    expect(row(page, fall)).to_be_visible()
+    box.keys.revoke(made.key.id, by="test", now_ns=box.now())
+    row(page, fall).locator('[data-action="acknowledge"]').click()
+    expect(page.locator(".q-notification")).to_contain_text("您的密钥不能处理报警")
+    assert box.alerts.get(fall).state is State.RAISED
+    page.reload()
+    expect(page).to_have_url(f"{box.url}/console/login")
+
+
+def test_an_open_page_ends_with_its_key(box: Site, open_page: Open) -> None:
+    made = box.key(Role.OPERATOR)
+    door = box.api.state.console_door
+    usual, door.recheck_s = door.recheck_s, 0.5
+    try:
+        page = open_page(made)
+        expect(card(page, "r1")).to_be_visible()
+        box.keys.revoke(made.key.id, by="test", now_ns=box.now())
+        expect(page).to_have_url(f"{box.url}/console/login")
+    finally:
+        door.recheck_s = usual
+
+
+def test_residents_come_and_go_without_reload(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    expect(card(page, "r1")).to_be_visible()
+    box.resident("r0", "周爷爷", "101", "w0")
+    box.run(lambda: box.broadcast.publish("registry", {}))
+    expect(card(page, "r0")).to_be_visible()
+    expect(page.locator("[data-resident]").first).to_have_attribute("data-resident", "r0")
+    gone = Resident("r0", "周爷爷", room="101", active=False)
+    box.registry.update_resident(gone, by="test", now_ns=box.now())
+    box.run(lambda: box.broadcast.publish("registry", {}))
+    expect(card(page, "r0")).to_have_count(0)
+
+
+def test_the_language_is_switched_and_remembered(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    expect(page.locator(".y-not-medical-chip")).to_have_text("非医疗器械")
+    page.click(".y-menu summary")
+    page.click("#y-language")
+    expect(page.locator(".y-not-medical-chip")).to_have_text("Not a medical device")
+    expect(card(page, "r1").locator(".y-look")).to_contain_text("Calm")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.goto(box.url)
+    expect(page.locator("#residents h2")).to_have_text("Residents")
+    chinese = re.compile(r"[\u4e00-\u9fff]")
+    page.click(".y-menu summary")
+    own = (
+        page.locator("body")
+        .inner_text()
+        .replace("中文", "")
+        .replace("颐园", "")
+        .replace("夜班手机", "")
+        .replace("王芳", "")
+    )
+    left = [line for line in own.splitlines() if chinese.search(line)]
+    assert left == [name for name in left if name in ("李奶奶", "王大爷", "赵秀兰", "欧阳建国")]
+
+
+def test_colours_follow_the_choice(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR), color_scheme="dark")
+    background = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(background)
+    page.click(".y-menu summary")
+    page.click("#y-theme")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.locator("[data-beat]")).to_be_attached()
+    assert page.evaluate(background) != dark
+
+
+def test_flashing_stops_where_the_person_wants_no_motion(box: Site, open_page: Open) -> None:
+    box.find("fall", "r2", "w2")
+    duration = "e => [getComputedStyle(e).animationName, getComputedStyle(e).animationDuration]"
+    page = open_page(box.key(Role.OPERATOR))
+    name, seconds = card(page, "r2").locator(".y-flash").evaluate(duration)
+    assert name == "y-flash"
+    assert 1.4 <= 1 / float(seconds.removesuffix("s")) <= 2.8
+    still = open_page(box.key(Role.OPERATOR), reduced_motion="reduce")
+    assert card(still, "r2").locator(".y-flash").evaluate(duration)[0] == "none"
+    expect(card(still, "r2").locator(".y-look")).to_contain_text("报警")
+
+
+MEASURE = """() => [...document.querySelectorAll('button, a, summary, input, .q-radio')]
+    .filter((e) => e.offsetParent !== null)
+    .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect().width, e.getBoundingClientRect().height])
+    .filter(([, width, height]) => width < 44 || height < 44)"""
+WIDE = """() => [...document.querySelectorAll('body *')]
+    .filter((e) => e.offsetParent !== null && e.getBoundingClientRect().right > window.innerWidth + 0.5)
+    .map((e) => e.outerHTML.slice(0, 100))"""
+CONTRAST = """() => {
+  const parts = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = (e) => {
+    for (let at = e; at; at = at.parentElement) {
+      const colour = parts(getComputedStyle(at).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.99) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const weak = [];
+  for (const e of document.querySelectorAll('body *')) {
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || e.offsetParent === null || e.closest('script, style')) continue;
+    const [a, b] = [light(parts(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) weak.push([e.textContent.trim().slice(0, 30), Number(ratio.toFixed(2))]);
+  }
+  return weak;
+}"""
+
+
+@pytest.mark.parametrize("language", ["zh-CN", "en"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_readable_and_usable(
+    box: Site, open_page: Open, pictures: Path, size: dict[str, int], scheme: str, language: str
+) -> None:
+    """No sideways scrolling, large targets, enough contrast: with everything on the page, and with the dialog open."""
+    box.health = (
+        HealthItem("store", False, "磁盘已满，数据留在内存", "disk full, data waits in memory", {}),
+        *GOOD_HEALTH,
+    )
+    help_call = box.find("help_call", "r3", "w3")
+    box.find("fall", "r2", "w2", phase=Phase.SUSPECTED)
+    box.find("battery_low", None, "w1")
+    box.find("fall", "r1", "w1", test=True)
+    high = box.find("heart_rate_high", "r2", "w2")
+    box.alerts.en_route(high, "王芳 (夜班手机)", box.now())
+    made = box.key(Role.OPERATOR)
+    page = open_page(made, size=size, language=language, color_scheme=scheme, reduced_motion="reduce")
+    expect(row(page, help_call)).to_be_visible()
+    expect(card(page, "r1").locator(".y-look")).to_be_visible()
+    stem = f"{'phone' if size is PHONE else 'desk'}-{scheme}-{language[:2]}"
+    card(page, "r1").scroll_into_view_if_needed()
+    expect(card(page, "r1").locator(".y-line")).to_be_attached()
+    page.evaluate("window.scrollTo(0, 0)")
+    page.screenshot(path=pictures / f"{stem}.png", full_page=True)
+    for _ in range(2):
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        assert page.evaluate(WIDE) == []
+        assert page.evaluate(MEASURE) == []
+        assert page.evaluate(CONTRAST) == []
+        if page.locator(".y-dialog").count() == 0:
+            row(page, help_call).locator('[data-action="resolve"]').click()
+            expect(page.locator(".y-dialog .q-radio").first).to_be_visible()
+            page.wait_for_timeout(400)
+            page.screenshot(path=pictures / f"dialog-{stem}.png")
+    fresh = open_page(None, size=size, language=language, color_scheme=scheme)
+    fresh.goto(f"{box.url}/console/login")
+    fresh.screenshot(path=pictures / f"login-{stem}.png")
+    assert fresh.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert fresh.evaluate(MEASURE) == []
+    assert fresh.evaluate(CONTRAST) == []
+
+
+def test_a_hung_box_is_announced_and_forgotten_when_it_goes_on(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    expect(page.locator("#y-lost")).to_be_hidden()
+    go_on = box.freeze()
+    try:
+        expect(page.locator("#y-lost")).to_be_visible(timeout=15_000)
+        expect(page.locator("#y-lost")).to_contain_text("与网关失去连接")
+    finally:
+        go_on.set()
+    expect(page.locator("#y-lost")).to_be_hidden(timeout=20_000)
+
+
+def test_a_lost_box_is_announced_and_the_page_comes_back_by_itself(box: Site, open_page: Open, pictures: Path) -> None:
+    fall = box.find("fall", "r2", "w2")
+    page = open_page(box.key(Role.OPERATOR), language="en")
+    expect(card(page, "r1")).to_be_visible()
+    expect(card(page, "r2").locator(".y-look")).to_contain_text("Alarm")
+    box.stop()
+    try:
+        banner = page.locator("#y-lost")
+        expect(banner).to_be_visible(timeout=20_000)
+        expect(banner).to_contain_text("No connection to the box for")
+        counted = banner.locator("b").inner_text()
+        expect(banner.locator("b")).not_to_have_text(counted, timeout=5_000)
+        expect(page.locator("body")).to_have_class(re.compile("y-is-lost"))
+        shown = "e => [getComputedStyle(e, '::before').content, getComputedStyle(e.children[1]).display]"
+        assert card(page, "r1").locator(".y-look").evaluate(shown) == ['"Unknown"', "none"]
+        expect(card(page, "r1").locator(".y-age").first).to_be_hidden()
+        assert card(page, "r2").locator(".y-look").evaluate(shown)[1] != "none", "a known alarm stays"
+        expect(row(page, fall)).to_contain_text("Nobody has answered")
+        page.screenshot(path=pictures / "lost-desk-en.png")
+    finally:
+        box.start()
+    expect(page.locator("#y-lost")).to_be_hidden(timeout=40_000)
+    refresh(box)
+    box.vitals("w1", heart_rate=64)
+    expect(card(page, "r1").locator('[data-signal="heart_rate"] b')).to_have_text("64", timeout=15_000)
+
+
+def test_two_browsers_see_the_same(box: Site, open_page: Open) -> None:
+    made = box.key(Role.OPERATOR)
+    pages = [open_page(made), open_page(made, size=PHONE, language="en")]
+    fall = box.find("fall", "r2", "w2")
+    for page in pages:
+        expect(row(page, fall)).to_be_visible()
+    tap(pages[1], fall, "acknowledge", lambda: box.alerts.get(fall).state is State.ACKNOWLEDGED)
+    expect(row(pages[0], fall).locator(".y-state")).to_contain_text("已接手")
+
+
+def test_sound_can_be_switched_on(box: Site, open_page: Open) -> None:
+    page = open_page(box.key(Role.OPERATOR))
+    page.click(".y-menu summary")
+    expect(page.locator("#y-sound")).to_have_text("声音：关")
+    page.click("#y-sound")
+    expect(page.locator("#y-sound")).to_have_text("声音：开")
+    page.click("#y-sound")
+    expect(page.locator("#y-sound")).to_have_text("声音：关")
+
+
+def test_chromium_is_the_systems() -> None:
+    assert shutil.which("chromium") == program("chromium", "chromium")
