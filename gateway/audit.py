@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from gateway.models import AuditRow
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 GENESIS = ""
+LAST = select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,30 +78,21 @@ def digest(value: Any) -> str:
 
 def append_audit(
     session: Session, *, at_ns: int, actor: str, action: str, subject: str, detail: Mapping[str, Any] | None = None
-) -> AuditRow:
+) -> None:
     """Add one row within the caller's write transaction; it stands or falls with what it reports."""
-    last = session.execute(select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)).first()
+    last = session.execute(LAST).first()
     seq, prev_hash = (last[0] + 1, last[1]) if last else (1, GENESIS)
-    row = AuditRow(
-        seq=seq,
-        at_ns=at_ns,
-        actor=actor,
-        action=action,
-        subject=subject,
-        detail=canonical(dict(detail or {})),
-        prev_hash=prev_hash,
-    )
-    row.hash = _hash(row)
-    session.add(row)
-    session.flush()
-    return row
+    text = canonical(dict(detail or {}))
+    values = {"seq": seq, "at_ns": at_ns, "actor": actor, "action": action, "subject": subject, "detail": text}
+    chained = {"prev_hash": prev_hash, "hash": _hash(prev_hash, list(values.values()))}
+    session.execute(insert(AuditRow.__table__), values | chained)  # type: ignore[arg-type]
 
 
 def verify_audit(session: Session) -> AuditReport:
     """Recompute the whole chain."""
     count, head = 0, GENESIS
     for row in session.scalars(select(AuditRow).order_by(AuditRow.seq).execution_options(yield_per=500)):
-        if row.seq != count + 1 or row.prev_hash != head or row.hash != _hash(row):
+        if row.seq != count + 1 or row.prev_hash != head or row.hash != _hash(row.prev_hash, _content(row)):
             return AuditReport(count, head, row.seq)
         count, head = row.seq, row.hash
     return AuditReport(count, head, None)
@@ -121,6 +113,9 @@ def read_audit(
     ]
 
 
-def _hash(row: AuditRow) -> str:
-    content = canonical([row.seq, row.at_ns, row.actor, row.action, row.subject, row.detail])
-    return hashlib.sha256((row.prev_hash + content).encode("utf-8", "surrogatepass")).hexdigest()
+def _content(row: AuditRow) -> list[Any]:
+    return [row.seq, row.at_ns, row.actor, row.action, row.subject, row.detail]
+
+
+def _hash(prev_hash: str, content: list[Any]) -> str:
+    return hashlib.sha256((prev_hash + canonical(content)).encode("utf-8", "surrogatepass")).hexdigest()

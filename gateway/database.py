@@ -3,6 +3,7 @@
     DatabaseError
     +-- CorruptDatabaseError    the integrity check found damage
     +-- NewerSchemaError        the file was written by a newer version of Yinling
+    +-- NestedWriteError        a write transaction was begun within another one
 
 Every commit reaches the disk before it returns (WAL, synchronous=FULL).
 """
@@ -53,6 +54,10 @@ class NewerSchemaError(DatabaseError):
     """The schema is of a newer version of Yinling than this one."""
 
 
+class NestedWriteError(DatabaseError):
+    """A mistake in the program: a write transaction was begun within another one of the same thread."""
+
+
 class Database:
     """One open database. Safe to use from several threads: readers in parallel, writers in turn."""
 
@@ -61,12 +66,23 @@ class Database:
         self.engine = engine
         self._writer = engine.execution_options(**{IMMEDIATE: True})
         self._turn = threading.Lock()
+        self._writing: int | None = None
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Session]:
-        """One write transaction: on disk when the block ends, undone when it raises."""
-        with self._turn, Session(self._writer, expire_on_commit=False) as session, session.begin():
-            yield session
+        """One write transaction: on disk when the block ends, undone when it raises.
+
+        Raises NestedWriteError within another write of the same thread, which would wait for itself for ever.
+        """
+        if self._writing == threading.get_ident():
+            raise NestedWriteError(self.path, "a write transaction within another one; pass the session on")
+        with self._turn:
+            self._writing = threading.get_ident()
+            try:
+                with Session(self._writer, expire_on_commit=False) as session, session.begin():
+                    yield session
+            finally:
+                self._writing = None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Session]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, func, literal_column, select
+from sqlalchemy import ColumnElement, Select, func, insert, literal_column, select
 
 from analytics.findings import Phase
 from analytics.kinds import Priority
@@ -136,19 +136,18 @@ def remember(session: Session, alert: Alert, episode: str, phase: Phase) -> None
 
 def store_entry(session: Session, alert_id: str, entry: Entry) -> None:
     """Write one line of history."""
-    session.add(
-        AlertEventRow(
-            alert_id=alert_id,
-            revision=entry.revision,
-            at_ns=entry.at_ns,
-            type=entry.type.value,
-            from_state=entry.from_state.value if entry.from_state else None,
-            to_state=entry.to_state.value,
-            who=entry.who,
-            note=entry.note,
-            detail=dict(entry.detail),
-        )
-    )
+    values = {
+        "alert_id": alert_id,
+        "revision": entry.revision,
+        "at_ns": entry.at_ns,
+        "type": entry.type.value,
+        "from_state": entry.from_state.value if entry.from_state else None,
+        "to_state": entry.to_state.value,
+        "who": entry.who,
+        "note": entry.note,
+        "detail": dict(entry.detail),
+    }
+    session.execute(insert(AlertEventRow.__table__), values)  # type: ignore[arg-type]
 
 
 def _alert(session: Session, row: AlertRow) -> Alert:

@@ -10,7 +10,14 @@ from alembic.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.database import CorruptDatabaseError, Database, DatabaseError, NewerSchemaError, open_database
+from gateway.database import (
+    CorruptDatabaseError,
+    Database,
+    DatabaseError,
+    NestedWriteError,
+    NewerSchemaError,
+    open_database,
+)
 from gateway.models import AssignmentRow, Base, SettingRow
 
 
@@ -136,3 +143,21 @@ def test_backup_is_a_whole_database(tmp_path: Path) -> None:
     copy = open_database(tmp_path / "copy.db")
     assert get(copy, "kept") == "1"
     copy.close()
+
+
+def test_a_write_within_a_write_is_refused(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "x.db")
+    with database.write(), pytest.raises(NestedWriteError):
+        put(database, "inner")
+    put(database, "after")
+    assert get(database, "inner") is None
+    database.close()
+
+
+def test_a_file_that_breaks_during_migration_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with sqlite3.connect(path) as raw:
+        raw.execute("CREATE TABLE residents (id INTEGER)")
+    raw.close()
+    with pytest.raises(DatabaseError, match="residents"):
+        open_database(path)
