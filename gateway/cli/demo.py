@@ -17,8 +17,8 @@ import typer
 
 from gateway.cli import BAD_ANSWER, app
 from gateway.cli.judge import Emergency, judge, report, table
-from gateway.cli.run import set_up_logging
 from gateway.cli.rig import Rig, RigDevice, free_port
+from gateway.cli.run import set_up_logging
 from gateway.cli.setup import out
 from gateway.config import load_settings
 
