@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 NS = 1_000_000_000
 AHEAD_TOLERANCE_S = 5.0
 """A value received this long after "now" was written under another clock: its age is not known."""
+HEARD_S = 90.0
+"""As long as the slowest state signal (presence) may stay silent."""
 TRACE_STALE_S = SIGNALS["accel"].stale_s or 5.0
 VITALS = (
     ("heart_rate",),
@@ -199,9 +201,15 @@ def format_number(signal: str, value: float | bool | str | None) -> str | None:
 
 
 def facts(devices: Sequence[LiveDevice], now_ns: int) -> tuple[FactView, ...]:
-    """States in words that stand for now, and the lowest battery."""
+    """States in words that stand for now, and the lowest battery.
+
+    A signal that only reports changes ("worn") stands for now as long as its device is heard at all.
+    """
     words: dict[str, FactView] = {}
     for device in devices:
+        heard_s = age_s(device.heard_ns, now_ns)
+        if heard_s is None or heard_s > HEARD_S:
+            continue
         for signal in ("bed_occupancy", "presence", "worn"):
             value = device.values.get(signal)
             if value is None or isinstance(value.value, float) or value.value is None:

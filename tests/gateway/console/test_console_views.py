@@ -190,6 +190,15 @@ def test_facts_tell_what_stands_for_now_only() -> None:
     assert views.facts(list(live(value("battery", None, 1)).devices.values()), NOW) == ()
 
 
+def test_worn_needs_a_device_that_is_heard() -> None:
+    def told(heard_s: float) -> tuple[views.FactView, ...]:
+        return views.facts(list(live(event("worn", True, 4000), event("door", "open", heard_s)).devices.values()), NOW)
+
+    assert told(90) == (views.FactView("worn_true"),)
+    assert told(91) == ()
+    assert told(-60) == ()
+
+
 def test_informed_by_a_life_sign_or_a_running_trace() -> None:
     def informed(*observations: Any) -> bool:
         return views.informed(live(*observations).devices.values(), NOW)
