@@ -182,8 +182,8 @@ def test_facts_tell_what_stands_for_now_only() -> None:
         event("presence", False, 500, "w1"),
         event("worn", None, 10),
         event("posture", "low", 1),
-        value("battery", 81, 100),
-        value("battery", 40.9, 100, "radar"),
+        value("battery", 81, 60),
+        value("battery", 40.9, 60, "radar"),
     )
     told = views.facts(list(state.devices.values()), NOW)
     assert told == (views.FactView("bed_in"), views.FactView("presence_true"), views.FactView("battery", 40))
