@@ -209,3 +209,12 @@ def test_delivery_of_the_outage_itself_adds_no_more(site: Site) -> None:
     failed = [alert for alert in site.service.open_alerts() if alert.kind == "delivery_failed"]
     assert len(failed) == 1
     assert failed[0].count == 4
+
+
+def test_the_end_does_not_wait_for_a_retry(site: Site) -> None:
+    alert = site.take("heart_rate_high").alert
+    site.send(Refused("HTTP 429", retry_after_s=3600))
+    site.service.resolve(alert.id, "王芳", site.ns, outcome=Outcome.OTHER)
+    assert {d.event for d in site.claim()} == {"alert.resolved"}
+    never_sent = [i.state for i in site.service.outbox.items(alert.id) if i.contact == "c1"]
+    assert never_sent == [RowState.WITHDRAWN]
