@@ -44,16 +44,18 @@ class LoadPublisher:
 
     async def connect(self, host: str, port: int, client_id: str, username: str, password: str) -> None:
         """Connect and log in. Raises LoadError."""
-        self._reader, self._writer = await asyncio.open_connection(host, port)
+        reader, writer = await asyncio.open_connection(host, port)
         head = _text("MQTT") + struct.pack(">BBH", 4, CLEAN_WITH_LOGIN, KEEPALIVE_S)
         body = head + _text(client_id) + _text(username) + _text(password)
-        self._writer.write(bytes([CONNECT]) + _length(len(body)) + body)
+        writer.write(bytes([CONNECT]) + _length(len(body)) + body)
         try:
-            answer = await self._reader.readexactly(4)
+            answer = await reader.readexactly(4)
         except asyncio.IncompleteReadError as error:
             raise LoadError("the broker closed the connection at login") from error
         if answer[0] != CONNACK or answer[3] != 0:
+            writer.close()
             raise LoadError(f"the broker refused the login (code {answer[3]})")
+        self._reader, self._writer = reader, writer
         self._acks = asyncio.create_task(self._count_acknowledgements())
 
     async def publish(self, messages: Iterable[tuple[str, bytes]]) -> None:
