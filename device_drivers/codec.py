@@ -127,7 +127,8 @@ class Driver:
     stream(device_id, options) and message(options) make codecs; at least one is present. `options` are the
     family's own settings from the configuration, as text keys and plain values.
     account_topics(device_id): the MQTT topic filters (publish, subscribe) of a device that has its own account on the
-    embedded broker; absent for families whose devices never connect to it themselves.
+    embedded broker; absent for families whose devices never connect to it themselves. hint_zh, hint_en: for the
+    installer, how to put one into service and what goes wrong with it.
     """
 
     family: str
@@ -139,3 +140,5 @@ class Driver:
     account_topics: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
     baud: int = 115_200
     aliases: tuple[str, ...] = ()
+    hint_zh: str = ""
+    hint_en: str = ""

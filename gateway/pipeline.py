@@ -101,8 +101,10 @@ class Pipeline:
                 self._wake.set()
                 return
 
-    def assign(self, assignments: Mapping[str, str | None]) -> None:
-        """Make the watched devices exactly these: device -> resident (None: a room's device)."""
+    def assign(self, assignments: Mapping[str, str | None]) -> bool:
+        """Make the watched devices exactly these: device -> resident (None: a room's device). Whether that is news."""
+        if assignments == self._assigned:
+            return False
         for device_id in self._assigned.keys() - assignments.keys():
             self.engine.detach(device_id)
         for device_id, resident_id in assignments.items():
@@ -110,6 +112,7 @@ class Pipeline:
                 self.engine.attach(device_id, resident_id)
         self._assigned = dict(assignments)
         self._unknown -= self._assigned.keys()
+        return True
 
     def close_episodes(self, episodes: Sequence[str]) -> None:
         """These alerts have ended: what happens from now on is new."""

@@ -133,7 +133,8 @@ class Gateway:
     async def registry_changed(self) -> None:
         """Watch exactly the devices that the registry has now, and give the broker their accounts."""
         assignments, accounts = await self.in_database(self._read_registry)
-        self.pipeline.assign(assignments)
+        if self.pipeline.assign(assignments):
+            self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts
             self.broker.set_users([self._own_account, *accounts])
