@@ -1,5 +1,6 @@
 """The audit trail: append-only, chained, and verifiable."""
 
+import hashlib
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +92,18 @@ def test_plain_values() -> None:
     assert plain(value) == {"a": 0.5, "b": None, "3": [4, True], "c": "x", "d": None}
     assert canonical({"b": 1, "a": "跌倒"}) == '{"a":"跌倒","b":1}'
     assert digest([1]) == digest((1,))
+
+
+def test_a_row_rewritten_with_a_fitting_hash_is_found_by_the_next(tmp_path: Path) -> None:
+    opened = open_database(tmp_path / "y.db")
+    fill(opened, 4)
+    with opened.write() as session:
+        session.execute(text("DROP TRIGGER audit_no_update"))
+        row = session.get(AuditRow, 2)
+        assert row is not None
+        content = canonical([row.seq, row.at_ns, "nobody", row.action, row.subject, row.detail])
+        row.actor, row.hash = "nobody", hashlib.sha256((row.prev_hash + content).encode()).hexdigest()
+    with opened.read() as session:
+        report = verify_audit(session)
+    opened.close()
+    assert (report.rows, report.broken_at) == (2, 3)

@@ -99,6 +99,7 @@ def test_folding(site: Site) -> None:
     assert site.take(episode="e5").taken is Taken.CLOSED_BEFORE
     site.now = 61
     assert site.take(episode="e6").taken is Taken.OPENED
+    assert site.take(episode="e5").taken is Taken.CLOSED_BEFORE
     assert site.service.list().total == 3
 
 
