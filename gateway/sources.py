@@ -36,7 +36,7 @@ class SerialSource:
     ) -> None:
         self.line = line
         self.codec = codec
-        self.name = line.options.url
+        self.name = f"serial:{codec.device_id}"
         self._offer = offer
 
     @property

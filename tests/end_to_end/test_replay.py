@@ -1,0 +1,37 @@
+"""Recorded people through the real broker: falls end as acknowledged alerts, activities make none."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gateway.cli.replay import _play
+from simulators.recordings import LOADERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from simulators.recordings import Recording
+
+CHOSEN = {
+    "weda-fall": ("F01/U02/R01", "F05/U04/R02", "D01/U02/R01", "D04/U23/R01"),
+    "sisfall": ("F01/SA03/R01", "F08/SA05/R02", "D03/SA03/R01", "D01/SE02/R01"),
+}
+
+
+def chosen(folder: Path, dataset: str) -> list[Recording]:
+    wanted = {f"{dataset}/{name}" for name in CHOSEN[dataset]}
+    found = [one for one in LOADERS[dataset](folder / f"{dataset}.zip") if one.name in wanted]
+    assert {one.name for one in found} == wanted
+    return found
+
+
+@pytest.mark.slow
+def test_recorded_falls_are_answered_and_recorded_activities_are_silent(tmp_path: Path, data_folder: Path) -> None:
+    recordings = [one for dataset in CHOSEN for one in chosen(data_folder, dataset)]
+    results = asyncio.run(_play(tmp_path, recordings, 4.0))
+    wrong = [result.plain() for result in results if not result.right]
+    assert wrong == []
+    assert sum(result.played.recording.is_fall for result in results) == 4
