@@ -91,6 +91,10 @@ class StreamCodec(Codec):
     def feed(self, data: bytes, received_ns: int) -> list[Observation]:
         """Observations completed by these bytes, in order."""
 
+    def finish(self, received_ns: int) -> list[Observation]:  # noqa: ARG002 - part of the contract
+        """Observations in what is left when no more bytes will come (the end of a capture); none by default."""
+        return []
+
     def on_open(self) -> bytes:
         """What to send when the line opens (state queries); nothing by default."""
         return b""
@@ -128,7 +132,8 @@ class Driver:
     family's own settings from the configuration, as text keys and plain values.
     account_topics(device_id): the MQTT topic filters (publish, subscribe) of a device that has its own account on the
     embedded broker; absent for families whose devices never connect to it themselves. hint_zh, hint_en: for the
-    installer, how to put one into service and what goes wrong with it.
+    installer, how to put one into service and what goes wrong with it. show_all: options under which a codec holds back
+    nothing (no averaging, no waiting), for looking at captured frames.
     """
 
     family: str
@@ -142,3 +147,4 @@ class Driver:
     aliases: tuple[str, ...] = ()
     hint_zh: str = ""
     hint_en: str = ""
+    show_all: Mapping[str, Any] = field(default_factory=dict)

@@ -77,6 +77,12 @@ class Framer:
         """Bytes of an unfinished frame that wait for more."""
         return len(self._buffer)
 
+    def rest(self) -> bytes:
+        """The bytes of an unfinished frame, taken out: nothing more will come."""
+        left = bytes(self._buffer)
+        self._buffer.clear()
+        return left
+
     def feed(self, data: bytes) -> list[bytes]:
         """The frames that these bytes complete, whole, in order."""
         frames: list[bytes] = []

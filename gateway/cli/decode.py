@@ -14,7 +14,9 @@ from device_drivers.signals import SIGNALS
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
 
 if TYPE_CHECKING:
-    from device_drivers.codec import Codec
+    from collections.abc import Callable
+
+    from device_drivers.codec import Codec, StreamCodec
 
 
 @app.command()
@@ -22,26 +24,61 @@ def decode(
     family: Annotated[str, typer.Argument(help="Device family, for example micradar")],
     hex_text: Annotated[str | None, typer.Option("--hex", help="Bytes of a serial stream, as hex")] = None,
     topic: Annotated[str | None, typer.Option(help="MQTT topic")] = None,
-    payload: Annotated[str | None, typer.Option(help="MQTT payload: text, or hex:... for bytes")] = None,
+    payload: Annotated[
+        str | None, typer.Option(help="MQTT payload, or a line of a serial stream: text, or hex:... for bytes")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="Option of the family, as in the configuration: maker=contec")
+    ] = None,
 ) -> None:
-    """Decode a captured frame: JSON lines of observations, notes and rejections. Exit 1 if anything was rejected."""
+    """Decode a captured frame: JSON lines of observations, notes and rejections. Exit 1 if anything was rejected.
+
+    Serial streams: --hex BYTES, or --payload TEXT for those that send text. MQTT: --topic and --payload.
+    """
     driver = find_driver(family)
     now_ns = time.time_ns()
+    options = {**driver.show_all, **_options(option or [])}
     codec: Codec
-    if hex_text is not None and driver.stream is not None:
-        stream = driver.stream("device", {})
-        codec, observations = stream, stream.feed(_bytes(hex_text), now_ns)
+    if driver.stream is not None and topic is None and (hex_text is not None or payload is not None):
+        stream = _stream(driver.stream, options)
+        raw = _bytes(hex_text) if hex_text is not None else _payload(payload or "")
+        codec, observations = stream, [*stream.feed(raw, now_ns), *stream.finish(now_ns)]
+        if not (observations or codec.notes or codec.rejections):
+            codec.reject("incomplete", raw)
     elif topic is not None and payload is not None and driver.message is not None:
-        message = driver.message({})
+        message = driver.message(options)
         codec, observations = message, message.feed(topic, _payload(payload), now_ns)
     else:
-        ways = [way for way, there in (("--hex", driver.stream), ("--topic and --payload", driver.message)) if there]
+        ways = [
+            *(["--hex or --payload"] if driver.stream else []),
+            *(["--topic and --payload"] if driver.message else []),
+        ]
         errors.print(f"yinling: {driver.family} takes {' or '.join(ways)}")
         raise typer.Exit(CANNOT)
     for line in (*map(_observation, observations), *_notes(codec), *_rejections(codec)):
         typer.echo(json.dumps(line, ensure_ascii=False, default=str))
     if codec.rejections:
         raise typer.Exit(BAD_ANSWER)
+
+
+def _stream(make: Callable[[str, dict[str, Any]], StreamCodec], options: dict[str, Any]) -> StreamCodec:
+    try:
+        return make("device", options)
+    except ValueError as error:
+        errors.print(f"yinling: --option {error}")
+        raise typer.Exit(CANNOT) from error
+
+
+def _options(texts: list[str]) -> dict[str, Any]:
+    pairs = [text.partition("=") for text in texts]
+    return {name: _value(text) for name, _, text in pairs}
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _bytes(text: str) -> bytes:
