@@ -68,7 +68,8 @@ class Reading:
 class DeviceEvent:
     """Something happened or a state was reported: button pressed, door open, radar says fall.
 
-    value: True/False for a two-state signal, a lower-case word for others ("active", "left"), None for unknown.
+    value: True/False for a two-state signal, a lower-case word for others ("active", "left"), the name of a place for
+        `room`, None for unknown.
     repeat: the device reported a known state again (answer to a poll, re-publication); it did not change now.
     token: the device's own identity of this event where it has one; equal tokens are the same event.
     """

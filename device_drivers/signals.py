@@ -32,6 +32,7 @@ class Signal:
 
     low, high: the plausible range, inclusive, in `unit`. words: the values an event may have (bool where empty).
     stale_s: seconds after which the last value no longer stands for now; None where only changes are reported.
+    free_words: the value is a name that the site has chosen (a room), not one of a list.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Signal:
     zh: str
     en: str
     words: tuple[str, ...] = ()
+    free_words: bool = False
 
 
 def _waveform(name: str, unit: str, limit: float, zh: str, en: str) -> Signal:
@@ -58,6 +60,7 @@ def _event(name: str, stale_s: float | None, zh: str, en: str, *words: str) -> S
 
 
 DAY_AND_HOUR = 25 * 3600.0
+BUTTON_WORDS = ("single", "double", "hold", "off", "other", "triple", "long", "long_double", "long_triple", "release")
 
 SIGNALS: Mapping[str, Signal] = {
     row.name: row
@@ -71,6 +74,17 @@ SIGNALS: Mapping[str, Signal] = {
         _reading("spo2", "%", 35, 100, 15, "血氧饱和度", "Oxygen saturation"),
         _reading("skin_temperature", "Cel", 10, 45, 120, "体表温度", "Skin temperature"),
         _reading("body_temperature", "Cel", 25, 45, 120, "体温", "Body temperature"),
+        _reading("systolic_pressure", "mm[Hg]", 40, 300, 900, "收缩压", "Systolic pressure"),
+        _reading("diastolic_pressure", "mm[Hg]", 20, 200, 900, "舒张压", "Diastolic pressure"),
+        _reading("mean_arterial_pressure", "mm[Hg]", 30, 250, 900, "平均动脉压", "Mean arterial pressure"),
+        _reading("perfusion_index", "%", 0, 100, 15, "灌注指数", "Perfusion index"),
+        _reading("rr_interval", "ms", 150, 5_000, 15, "心搏间期", "Beat-to-beat interval"),
+        _reading("blood_glucose", "mmol/L", 0.5, 50, 1_800, "血糖", "Blood glucose"),
+        _reading("body_weight", "kg", 10, 400, DAY_AND_HOUR, "体重", "Body weight"),
+        _reading("body_mass_index", "kg/m2", 5, 100, DAY_AND_HOUR, "体质指数", "Body mass index"),
+        _reading("body_height", "cm", 50, 250, DAY_AND_HOUR, "身高", "Body height"),
+        _reading("body_impedance", "Ohm", 50, 3_000, DAY_AND_HOUR, "身体阻抗", "Body impedance"),
+        _reading("energy_expended", "kJ", 0, 65_535, DAY_AND_HOUR, "能量消耗", "Energy expended"),
         _reading("room_temperature", "Cel", -40, 85, DAY_AND_HOUR, "室温", "Room temperature"),
         _reading("humidity", "%", 0, 100, DAY_AND_HOUR, "湿度", "Humidity"),
         _reading("illuminance", "lx", 0, 200_000, DAY_AND_HOUR, "光照", "Illuminance"),
@@ -80,6 +94,10 @@ SIGNALS: Mapping[str, Signal] = {
         _reading("signal_strength", "dB[mW]", -200, 20, DAY_AND_HOUR, "信号强度", "Signal strength"),
         _reading("latitude", "deg", -90, 90, 1_200, "纬度", "Latitude"),
         _reading("longitude", "deg", -180, 180, 1_200, "经度", "Longitude"),
+        _reading("accel_x", "[g]", -32, 32, 60, "加速度 X", "Acceleration x"),
+        _reading("accel_y", "[g]", -32, 32, 60, "加速度 Y", "Acceleration y"),
+        _reading("accel_z", "[g]", -32, 32, 60, "加速度 Z", "Acceleration z"),
+        _reading("steps", "1", 0, 1_000_000, DAY_AND_HOUR, "步数", "Steps"),
         _reading("body_movement", "1", 0, 100, 15, "体动", "Body movement"),
         _reading("motion_speed", "1", 0, 1_000, 60, "运动速度", "Motion speed"),
         _reading("distance", "cm", 0, 2_000, 15, "距离", "Distance"),
@@ -113,7 +131,7 @@ SIGNALS: Mapping[str, Signal] = {
         _event("motionless_alarm", None, "久无动作报警", "Motionless for long"),
         _event("dwell_alarm", None, "滞留过久报警", "Staying too long"),
         _event("help_button", None, "呼救按钮", "Help button"),
-        _event("button", None, "按钮", "Button", "single", "double", "hold", "off", "other"),
+        _event("button", None, "按钮", "Button", *BUTTON_WORDS),
         _event("presence", 90.0, "有人", "Presence"),
         _event("motion", 90.0, "活动状态", "Motion", "none", "still", "active"),
         _event("posture", 90.0, "姿态", "Posture", "sitting", "in_bed", "low", "lying"),
@@ -125,6 +143,7 @@ SIGNALS: Mapping[str, Signal] = {
         _event("struggle", None, "异常挣扎", "Struggle", "none", "normal", "abnormal"),
         _event("unattended", None, "无人计时", "Unattended", "none", "normal", "abnormal"),
         _event("respiration_state", 60.0, "呼吸状态", "Respiration state", "normal", "high", "low", "none"),
+        Signal("room", SignalKind.EVENT, "1", 0, 1, 300.0, "所在房间", "Room", free_words=True),
         _event("worn", None, "佩戴", "Worn"),
         _event("door", None, "门", "Door", "open", "closed"),
         _event("occupancy", DAY_AND_HOUR, "有人活动", "Occupancy"),
