@@ -1,50 +1,37 @@
-"""Reads what Zigbee2MQTT publishes: JSON objects of bounded size, two-state words, times. Trusts nothing."""
+"""Reads what Zigbee2MQTT publishes beside plain JSON: two-state words, and `last_seen` in its styles."""
 
 from __future__ import annotations
 
-import json
-import math
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-MAX_DEVICE_BYTES = 64 * 1024
+from device_drivers.json_payload import (
+    FUTURE_NS,
+    MAX_DEVICE_BYTES,
+    SECOND_NS,
+    PayloadError,
+    device_time_ns,
+    number,
+    parse,
+    parse_object,
+)
+from device_drivers.json_payload import any_time_ns as last_seen_ns
+
+__all__ = [
+    "FUTURE_NS",
+    "MAX_BRIDGE_BYTES",
+    "MAX_DEVICE_BYTES",
+    "SECOND_NS",
+    "PayloadError",
+    "device_time_ns",
+    "last_seen_ns",
+    "number",
+    "online_state",
+    "parse",
+    "parse_object",
+]
+
 MAX_BRIDGE_BYTES = 4 * 1024 * 1024
 """`bridge/devices` of a full network with all definitions is a few hundred kilobytes."""
-
-SECOND_NS = 1_000_000_000
-DAY_NS = 86_400 * SECOND_NS
-FUTURE_NS = 5 * SECOND_NS
-EARLIEST_MS = 1e11
-"""Epoch numbers above this are milliseconds: as seconds they would lie after the year 5138."""
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class PayloadError(ValueError):
-    """The payload is not what this topic carries; `reason` is "too_large", "json" or "type"."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(f"{reason}: {detail}")
-        self.reason = reason
-        self.detail = detail
-
-
-def parse(payload: bytes, limit: int) -> Any:
-    """The JSON value. Raises PayloadError: too large, not UTF-8, not JSON, nested too deeply, NaN or Infinity."""
-    if len(payload) > limit:
-        raise PayloadError("too_large", f"{len(payload)} bytes, at most {limit}")
-    try:
-        return json.loads(payload.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise PayloadError("json", str(error)[:200]) from error
-
-
-def parse_object(payload: bytes, limit: int = MAX_DEVICE_BYTES) -> dict[str, Any]:
-    """The JSON object. Raises PayloadError, also for JSON that is no object."""
-    value = parse(payload, limit)
-    if not isinstance(value, dict):
-        raise PayloadError("type", f"expected an object, got {type(value).__name__}")
-    return value
 
 
 def online_state(payload: bytes) -> bool:
@@ -58,37 +45,3 @@ def online_state(payload: bytes) -> bool:
     if text not in ("online", "offline"):
         raise PayloadError("type", "expected online or offline")
     return bool(text == "online")
-
-
-def number(value: Any) -> float | None:
-    """A finite number as float; None for anything else, also for True and for numbers no sensor can mean."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e15:
-        return None
-    return float(value)
-
-
-def last_seen_ns(value: Any) -> int | None:
-    """UTC nanoseconds of a `last_seen`: ISO 8601 with a zone, or epoch seconds or milliseconds. None if unreadable."""
-    if isinstance(value, str):
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        if moment.tzinfo is None:
-            return None
-        return (moment - _EPOCH) // timedelta(microseconds=1) * 1000
-    found = number(value)
-    if found is None or found <= 0 or not math.isfinite(found):
-        return None
-    return round(found * 1000) * 1_000_000 if found < EARLIEST_MS else round(found) * 1_000_000
-
-
-def device_time_ns(seen_ns: int | None, received_ns: int) -> int:
-    """The device's time where it is sane (at most 5 s ahead of us, at most a day old), else the time of receipt."""
-    if seen_ns is None or not received_ns - DAY_NS <= seen_ns <= received_ns + FUTURE_NS:
-        return received_ns
-    return seen_ns
-
-
-def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not JSON")
