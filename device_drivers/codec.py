@@ -113,7 +113,10 @@ class MessageCodec(Codec):
 
     @abstractmethod
     def feed(self, topic: str, payload: bytes, received_ns: int, *, retained: bool = False) -> list[Observation]:
-        """Observations in one message, in order."""
+        """Observations in one message, in order.
+
+        An empty topic, which no broker delivers, means a captured payload whose topic is not known.
+        """
 
     def on_open(self) -> list[tuple[str, bytes]]:
         """Messages (topic, payload) to publish after each connect; none by default."""

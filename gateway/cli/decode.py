@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from device_drivers.codec import Codec, StreamCodec
+
+Made = TypeVar("Made")
 
 
 @app.command()
@@ -33,7 +35,9 @@ def decode(
 ) -> None:
     """Decode a captured frame: JSON lines of observations, notes and rejections. Exit 1 if anything was rejected.
 
-    Serial streams: --hex BYTES, or --payload TEXT for those that send text. MQTT: --topic and --payload.
+    Serial streams: --hex BYTES, or --payload TEXT for those that send text. MQTT: --topic and --payload. Bluetooth
+    families also take bare bytes, --hex BYTES: a whole advertisement, or service data; for a GATT value, or service data
+    that does not tell by itself what it is, --topic names the characteristic or service: --topic 2A37.
     """
     driver = find_driver(family)
     now_ns = time.time_ns()
@@ -45,9 +49,12 @@ def decode(
         codec, observations = stream, [*stream.feed(raw, now_ns), *stream.finish(now_ns)]
         if not (observations or codec.notes or codec.rejections):
             codec.reject("incomplete", raw)
-    elif topic is not None and payload is not None and driver.message is not None:
-        message = driver.message(options)
-        codec, observations = message, message.feed(topic, _payload(payload), now_ns)
+    elif driver.message is not None and (hex_text is not None or payload is not None):
+        message = _made(driver.message, options)
+        raw = _bytes(hex_text) if hex_text is not None else _payload(payload or "")
+        codec, observations = message, message.feed(topic or "", raw, now_ns)
+        if not (observations or codec.notes or codec.rejections):
+            codec.reject("nothing_to_say", raw)
     else:
         ways = [
             *(["--hex or --payload"] if driver.stream else []),
@@ -62,8 +69,12 @@ def decode(
 
 
 def _stream(make: Callable[[str, dict[str, Any]], StreamCodec], options: dict[str, Any]) -> StreamCodec:
+    return _made(lambda given: make("device", given), options)
+
+
+def _made(make: Callable[[dict[str, Any]], Made], options: dict[str, Any]) -> Made:
     try:
-        return make("device", options)
+        return make(options)
     except ValueError as error:
         errors.print(f"yinling: --option {error}")
         raise typer.Exit(CANNOT) from error
