@@ -36,8 +36,8 @@ def decode(
     """Decode a captured frame: JSON lines of observations, notes and rejections. Exit 1 if anything was rejected.
 
     Serial streams: --hex BYTES, or --payload TEXT for those that send text. MQTT: --topic and --payload. Bluetooth
-    families also take bare bytes, --hex BYTES: a whole advertisement, or service data; for a GATT value, or service data
-    that does not tell by itself what it is, --topic names the characteristic or service: --topic 2A37.
+    families also take bare bytes, --hex BYTES: a whole advertisement, service data or a GATT value; --topic names the
+    service or characteristic where the bytes do not tell it by themselves: --topic 2A37.
     """
     driver = find_driver(family)
     now_ns = time.time_ns()
