@@ -57,6 +57,16 @@ class CodecHealth:
     last_frame_ns: int | None = None
 
 
+class UnknownCommandError(LookupError):
+    """The family has no such command."""
+
+    def __init__(self, family: str, name: str, value: str | float | None = None) -> None:
+        super().__init__(f"{family} has no command {name!r}")
+        self.family = family
+        self.name = name
+        self.value = value
+
+
 class Codec(ABC):
     """What both kinds of codec share: health, and the latest notes and rejections, bounded."""
 
@@ -81,7 +91,12 @@ class StreamCodec(Codec):
     """Codec of one byte stream, that is of one device.
 
     The result must not depend on how the stream was cut into chunks.
+
+    stated_id: the device's own id as its frames state it, None until one did. Where many devices share one port, the
+    listener decides by it whose stream this is.
     """
+
+    stated_id: str | None = None
 
     def __init__(self, device_id: str) -> None:
         super().__init__()
@@ -94,6 +109,21 @@ class StreamCodec(Codec):
     def finish(self, received_ns: int) -> list[Observation]:  # noqa: ARG002 - part of the contract
         """Observations in what is left when no more bytes will come (the end of a capture); none by default."""
         return []
+
+    def answers(self) -> bytes:
+        """What the device waits for after the bytes fed since the last call; nothing by default.
+
+        A transport sends it after each `feed`, at once: a device without its answer repeats itself or hangs up.
+        """
+        return b""
+
+    def command(self, name: str, value: str | float | None = None) -> bytes:
+        """The bytes of a command to the device, by its plain name ("locate", "interval", "find").
+
+        Raises UnknownCommandError for what the family cannot do (`Driver.commands` names what it can), ValueError for
+        a value that does not fit or while the device is not known well enough to be addressed.
+        """
+        raise UnknownCommandError(self.family, name, value)
 
     def on_open(self) -> bytes:
         """What to send when the line opens (state queries); nothing by default."""
@@ -135,8 +165,9 @@ class Driver:
     family's own settings from the configuration, as text keys and plain values.
     account_topics(device_id): the MQTT topic filters (publish, subscribe) of a device that has its own account on the
     embedded broker; absent for families whose devices never connect to it themselves. hint_zh, hint_en: for the
-    installer, how to put one into service and what goes wrong with it. show_all: options under which a codec holds back
-    nothing (no averaging, no waiting), for looking at captured frames.
+    installer, how to put one into service and what goes wrong with it. first_bytes: for devices that connect to our TCP
+    port, what their streams begin with; empty for all others. commands: what `StreamCodec.command` takes. show_all:
+    options under which a codec holds back nothing (no averaging, no waiting), for looking at captured frames.
     """
 
     family: str
@@ -151,3 +182,5 @@ class Driver:
     hint_zh: str = ""
     hint_en: str = ""
     show_all: Mapping[str, Any] = field(default_factory=dict)
+    first_bytes: tuple[bytes, ...] = ()
+    commands: tuple[str, ...] = ()

@@ -144,6 +144,7 @@ SIGNALS: Mapping[str, Signal] = {
         _event("unattended", None, "无人计时", "Unattended", "none", "normal", "abnormal"),
         _event("respiration_state", 60.0, "呼吸状态", "Respiration state", "normal", "high", "low", "none"),
         Signal("room", SignalKind.EVENT, "1", 0, 1, 300.0, "所在房间", "Room", free_words=True),
+        _event("fence", None, "电子围栏", "Geofence", "in", "out", "crossed"),
         _event("worn", None, "佩戴", "Worn"),
         _event("door", None, "门", "Door", "open", "closed"),
         _event("occupancy", DAY_AND_HOUR, "有人活动", "Occupancy"),

@@ -42,7 +42,8 @@ def test_every_family_is_documented(driver: Driver) -> None:
     assert driver.title_en in section
     assert all(f"`{alias}`" in section for alias in driver.aliases)
     transport = paragraph(driver.family, "Transport")
-    assert ("serial" in transport.lower()) == (driver.stream is not None)
+    assert ("serial" in transport.lower()) == (driver.stream is not None and not driver.first_bytes)
+    assert "TCP" in transport or not driver.first_bytes
     assert ("MQTT" in transport) == (driver.message is not None)
     assert f"{driver.baud:,} baud" in transport or "baud" not in transport
     assert len(paragraph(driver.family, "Commissioning")) > 100
