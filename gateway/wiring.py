@@ -17,8 +17,6 @@ from gateway.config import ConfigError
 from gateway.secrets import own_secret
 from gateway.sources import MqttSource, SerialSource
 from gateway.store.base import StoreOptions
-from gateway.store.influx_client import InfluxOptions
-from gateway.store.influx_forwarder import InfluxForwarder
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from gateway.registry import Registry
     from gateway.sources import Held, Source
     from gateway.store.base import SeriesStore
+    from gateway.store.influx_forwarder import InfluxForwarder
 
 GATEWAY_USER = "yinling-gateway"
 CALLBACK_PATH = "/api/v1/assist/callback"
@@ -167,6 +166,9 @@ def influx_forwarder(settings: Settings, store: SeriesStore) -> InfluxForwarder 
     influx = settings.influx
     if influx is None:
         return None
+    from gateway.store.influx_client import InfluxOptions
+    from gateway.store.influx_forwarder import InfluxForwarder
+
     token = influx.token.load(settings.base)
     return InfluxForwarder(store, InfluxOptions(url=influx.url, token=token, org=influx.org, bucket=influx.bucket))
 
