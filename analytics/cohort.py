@@ -1,4 +1,4 @@
-"""Acceleration of everybody at once: one slot per stream, a ring of the last 20 s at the canonical 50 Hz.
+"""Acceleration of everybody at once: one slot per stream, a ring of the last 41 s at the canonical 50 Hz.
 
 Each slot has a timeline: grid index k stands for origin_ns + k * 20 ms, `head` is the next index to be written, and a
 cell that is not known is NaN. Blocks that continue the timeline are resampled and written together; what comes late
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
     from analytics.blocks import Batch
 
-CAPACITY = 1024
-"""Cells of a ring: 20.48 s, a power of two."""
+CAPACITY = 2048
+"""Cells of a ring: 40.96 s, a power of two. A broker that redelivers after two crashes in a row is half a minute late."""
 _MASK = CAPACITY - 1
 SPAN_NS = CAPACITY * STEP_NS
-RESTART_CELLS = 700
-"""Cells left unknown before a new timeline: late blocks of its past 14 s fit in, 6 s of the old one stay readable."""
+RESTART_CELLS = 1724
+"""Cells left unknown before a new timeline: late blocks of its past 34 s fit in, 6 s of the old one stay readable."""
 CLIPPING = 0.98
 """Share of full scale from which a sample counts as clipped."""
 LIMIT_G = SIGNALS[SIGNAL].high

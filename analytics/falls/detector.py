@@ -14,6 +14,7 @@ from analytics.falls.candidates import CandidateFinder
 from analytics.falls.confirm import Episode, Verdict
 from analytics.falls.features import AFTER, BEFORE, NAMES, RATE_HZ, describe, mean
 from analytics.falls.model import shipped
+from analytics.falls.physics import RULE, unmistakable
 from analytics.findings import Evidence, Finding, Phase
 
 if TYPE_CHECKING:
@@ -109,7 +110,8 @@ class FallDetector:
     def _judge(self, candidates: Candidates) -> None:
         """Score candidates and suspect the falls among them."""
         features = describe(candidates.windows)
-        scores = self.model.score(features)
+        sure = unmistakable(features)
+        scores = np.maximum(self.model.score(features), sure)
         before = mean(candidates.windows[:, _BEFORE_IMPACT])
         order = np.lexsort((candidates.index, candidates.slots))
         for row in order[scores[order] >= self.model.decision].tolist():
@@ -119,6 +121,8 @@ class FallDetector:
                 continue
             device_id, resident_id = self._wearers[slot]
             evidence = self._evidence(features[row], float(scores[row]))
+            if sure[row]:
+                evidence["rule"] = RULE
             evidence |= {"peak_g": round(float(candidates.peak_g[row]), 3), "clipped": bool(candidates.clipped[row])}
             fall = _Fall(
                 Episode(slot, index, before[row]),

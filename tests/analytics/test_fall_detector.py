@@ -330,3 +330,26 @@ def test_attach_detach_and_move() -> None:
 def test_history_raises_no_alarm() -> None:
     stored = [replace(block, stored=True) for block in blocks("a", fall())]
     assert run(stored, wait_s=30) == []
+
+
+@pytest.mark.parametrize("still_g", [0.004, 0.03])
+def test_a_drop_a_blow_a_turn_and_stillness_are_a_fall_whatever_went_before(still_g: float) -> None:
+    """A fall out of sitting still, which the model alone scores low."""
+    rng = np.random.default_rng(4)
+    seconds = 25
+    accel = rng.normal(0, still_g, (seconds * 50, 3)).astype(np.float32)
+    accel[:500, 2] += 1.0
+    accel[500:520, 2] += 0.1
+    accel[520:523] += (2.5, 2.0, 1.5)
+    accel[523:, 0] += 1.0
+    detector = FallDetector()
+    detector.attach("w", "r")
+    found = []
+    for second in range(seconds):
+        block = accel[second * 50 : (second + 1) * 50]
+        at_ns = 1_800_000_000 * 10**9 + second * 10**9
+        detector.ingest([Samples("w", "accel", block, 50.0, at_ns, at_ns + 10**9, 8.0)])
+        found += detector.step(at_ns + 10**9)
+    assert [finding.phase.value for finding in found] == ["suspected", "confirmed"]
+    assert found[0].evidence["rule"] == "drop, blow, turn, stillness"
+    assert found[0].evidence["free_fall_ms"] >= 300
