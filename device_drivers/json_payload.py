@@ -66,7 +66,7 @@ def iso_ns(text: Any) -> int | None:
 
 
 def any_time_ns(value: Any) -> int | None:
-    """UTC nanoseconds of a time given as ISO 8601 with a zone, or as epoch seconds or milliseconds. None if unreadable."""
+    """UTC nanoseconds of ISO 8601 with a zone, or of epoch seconds or milliseconds. None if unreadable."""
     if isinstance(value, str):
         return iso_ns(value)
     found = number(value)
