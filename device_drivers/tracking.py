@@ -7,6 +7,7 @@ all of that stand here once.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,16 @@ class TrackerCodec(StreamCodec):
         out = bytes(self._answers)
         self._answers.clear()
         return out
+
+    def on_open(self) -> bytes:
+        """A new connection: what the last one left unfinished is gone, what is known of the device stays."""
+        self._answers.clear()
+        self._restart()
+        return b""
+
+    @abstractmethod
+    def _restart(self) -> None:
+        """Begin with an empty buffer."""
 
     def _answer(self, data: bytes) -> None:
         """Put an answer in line; a transport that never fetches them costs no memory."""

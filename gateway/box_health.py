@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway.context import HealthItem
 from gateway.sources import MqttSource
+from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,8 @@ def source_item(source: Source) -> HealthItem:
     codec = source.codec.health
     rejected = sum(codec.rejected.values())
     numbers = {"frames": float(codec.frames), "rejected": float(rejected), "skipped_bytes": float(codec.skipped_bytes)}
+    if isinstance(source, TcpSource):
+        return _tcp_item(source, numbers)
     if isinstance(source, MqttSource):
         session = source.session.health
         numbers |= {"messages": float(session.messages), "dropped": float(session.dropped)}
@@ -49,6 +52,29 @@ def source_item(source: Source) -> HealthItem:
     if codec.frames + rejected > 100 and rejected > MAX_REJECTED_SHARE * (codec.frames + rejected):
         return HealthItem(name, False, f"{name} 数据错误过多", f"{name}: too many bad frames", numbers)
     return HealthItem(name, True, f"{name} 正常", f"{name} is well", numbers)
+
+
+def _tcp_item(source: TcpSource, numbers: dict[str, float]) -> HealthItem:
+    """A port for devices: those that knock and are not registered are named, so that they can be."""
+    name, health = source.name, source.listener.health
+    numbers |= {
+        "connections": float(health.connections),
+        "devices": float(source.online),
+        "accepted": float(health.accepted),
+        "refused": float(sum(health.refused.values()) + sum(source.refused.values())),
+        "slowed": float(health.slowed),
+        "bytes_in": float(health.bytes_in),
+        "unsteady": float(len(source.flapping)),
+    }
+    if not source.connected:
+        return HealthItem(name, False, f"{name} 端口未打开", f"{name}: the port is not open", numbers)
+    if source.faults:
+        wrong = "; ".join(f"{device}: {why}" for device, why in sorted(source.faults.items()))
+        return HealthItem(name, False, f"{name} 设备选项有误：{wrong}", f"{name}: wrong option of {wrong}", numbers)
+    unknown = ", ".join(list(source.unknown)[-3:])
+    zh = f"{name} 正常" + (f"；未登记的设备：{unknown}" if unknown else "")
+    en = f"{name} is well" + (f"; not registered: {unknown}" if unknown else "")
+    return HealthItem(name, True, zh, en, numbers)
 
 
 def store_item(store: SeriesStore) -> HealthItem:

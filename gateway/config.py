@@ -106,6 +106,19 @@ class SerialSettings(_Settings):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
+class TcpSettings(_Settings):
+    """A port that watches, pendants and trackers connect to. Only devices of the registry are let in.
+
+    The protocols know no encryption: reach it through a VPN, a private APN or a TLS proxy.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = Field(7700, ge=0, le=65535)
+    families: tuple[str, ...] = ("watch_3g", "minifinder", "jt808")
+    idle_s: float = Field(900.0, ge=60, le=86_400)
+    """Silence after which a device is offline and its connection closed; heartbeats come every 5 minutes."""
+
+
 class AssistSettings(_Settings):
     """The 助急 service: where signed alerts go, and the secret that its call-backs are signed with."""
 
@@ -148,6 +161,7 @@ class Settings(_Settings):
     api: ApiSettings = ApiSettings()  # type: ignore[call-arg]
     mqtt: MqttSettings = MqttSettings()  # type: ignore[call-arg]
     serial: tuple[SerialSettings, ...] = ()
+    tcp: tuple[TcpSettings, ...] = ()
     drivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of MQTT families by family name."""
     assist: AssistSettings | None = None

@@ -85,15 +85,21 @@ class Pipeline:
         self._unknown: set[str] = set()
         self._arrived: list[Observation] = []
         self._arrived_held: list[Held] = []
+        self._arrived_then: list[Callable[[], None]] = []
         self._held: deque[tuple[Held, int]] = deque()
         self._appended = 0
         self._wake = asyncio.Event()
         self._running = True
         self.health.last_turn_s = monotonic()
 
-    def offer(self, observations: list[Observation], held: Held | None) -> None:
-        """Take what a source decoded; the next turn of the loop handles it, at once when it concerns a life."""
+    def offer(self, observations: list[Observation], held: Held | None, then: Callable[[], None] | None = None) -> None:
+        """Take what a source decoded; the next turn of the loop handles it, at once when it concerns a life.
+
+        then: called when the alerts that follow are committed.
+        """
         self._arrived += observations
+        if then is not None:
+            self._arrived_then.append(then)
         if held is not None:
             self._arrived_held.append(held)
         for one in observations:
@@ -137,6 +143,7 @@ class Pipeline:
         """One turn of the loop: everything that has arrived, to its end."""
         observations, self._arrived = self._arrived, []
         held, self._arrived_held = self._arrived_held, []
+        then, self._arrived_then = self._arrived_then, []
         now = self._clock()
         observations = [one if one.at_ns - now < FUTURE_TOLERANCE_NS else _not_ahead(one) for one in observations]
         findings = self._conclude(observations, now)
@@ -144,6 +151,8 @@ class Pipeline:
             started = self._monotonic()
             await self._take_findings(findings, now)
             self.health.commit_seconds += self._monotonic() - started
+        for act in then:
+            act()
         begun = self._monotonic()
         self._record(observations)
         recorded = self._monotonic()

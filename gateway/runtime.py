@@ -32,6 +32,7 @@ from gateway.registry import Registry
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
+from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.config import BrokerUser
     from gateway.config import Settings
+    from gateway.registry import Device
     from gateway.server import GatewayServer
     from gateway.sources import Source
 
@@ -132,12 +134,23 @@ class Gateway:
 
     async def registry_changed(self) -> None:
         """Watch exactly the devices that the registry has now, and give the broker their accounts."""
-        assignments, accounts = await self.in_database(self._read_registry)
+        assignments, accounts, devices = await self.in_database(self._read_registry)
+        for source in self.sources:
+            if isinstance(source, TcpSource):
+                source.allow(devices)
         if self.pipeline.assign(assignments):
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts
             self.broker.set_users([self._own_account, *accounts])
+
+    def command(self, device_id: str, name: str, value: str | float | None = None) -> bool:
+        """Send a command to a device on a TCP port; False while it is not connected.
+
+        Raises UnknownCommandError, and ValueError for a value that does not fit.
+        """
+        ports = [source for source in self.sources if isinstance(source, TcpSource)]
+        return any(port.command(device_id, name, value) for port in ports)
 
     def health(self) -> Sequence[HealthItem]:
         """Every part of the box, now."""
@@ -179,10 +192,10 @@ class Gateway:
             registry_changed=self.registry_changed,
         )
 
-    def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser]]:
+    def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser], list[Device]]:
         owners = {one.device_id: one.resident_id for one in self.registry.assignments()}
         devices = self.registry.devices()
-        return {device.id: owners.get(device.id) for device in devices}, wiring.device_users(self.registry)
+        return {device.id: owners.get(device.id) for device in devices}, wiring.device_users(self.registry), devices
 
     def _parts(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         if self.broker is not None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.tcp_source import TcpSource
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -127,4 +129,4 @@ class MqttSource:
         self.session.stop()
 
 
-Source = SerialSource | MqttSource
+Source = SerialSource | MqttSource | TcpSource

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from device_drivers.registry import UnknownFamilyError, find_driver
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions, subscriptions_of
 from device_drivers.transports.serial_line import SerialLine, SerialOptions
+from device_drivers.transports.tcp_listener import TcpOptions
 from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
@@ -17,18 +18,19 @@ from gateway.config import ConfigError
 from gateway.secrets import own_secret
 from gateway.sources import MqttSource, SerialSource
 from gateway.store.base import StoreOptions
+from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
     from pathlib import Path
 
-    from device_drivers.observations import Observation
-    from gateway.config import MqttSettings, SerialSettings, Settings, TlsSettings
+    from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
     from gateway.registry import Registry
-    from gateway.sources import Held, Source
+    from gateway.sources import Source
     from gateway.store.base import SeriesStore
     from gateway.store.influx_forwarder import InfluxForwarder
+    from gateway.tcp_source import Offer
 
 GATEWAY_USER = "yinling-gateway"
 CALLBACK_PATH = "/api/v1/assist/callback"
@@ -39,7 +41,7 @@ class Surroundings:
     """What every source needs: the loop, where observations go, and the clocks."""
 
     loop: asyncio.AbstractEventLoop
-    offer: Callable[[list[Observation], Held | None], None]
+    offer: Offer
     clock: Callable[[], int]
     monotonic: Callable[[], float]
 
@@ -78,9 +80,10 @@ def device_users(registry: Registry) -> list[BrokerUser]:
 
 
 def make_sources(settings: Settings, around: Surroundings) -> list[Source]:
-    """A source for each MQTT family and each serial line. Raises ConfigError, UnknownFamilyError."""
+    """A source for each MQTT family, each serial line and each TCP port. Raises ConfigError, UnknownFamilyError."""
     mqtt = [_mqtt_source(settings, family, around) for family in settings.mqtt.families]
-    return [*mqtt, *(_serial_source(line, around) for line in settings.serial)]
+    serial = [_serial_source(line, around) for line in settings.serial]
+    return [*mqtt, *serial, *(_tcp_source(port, around) for port in settings.tcp)]
 
 
 def _mqtt_source(settings: Settings, family: str, around: Surroundings) -> MqttSource:
@@ -116,6 +119,15 @@ def _serial_source(line: SerialSettings, around: Surroundings) -> SerialSource:
     options = SerialOptions(line.url, line.baud or driver.baud)
     codec = driver.stream(line.device_id, line.options)
     return SerialSource(SerialLine(options, around.loop, around.clock), codec, around.offer)
+
+
+def _tcp_source(port: TcpSettings, around: Surroundings) -> TcpSource:
+    families = [find_driver(name) for name in port.families]
+    for driver in families:
+        if driver.stream is None or not driver.first_bytes:
+            raise ConfigError(f"tcp.families: {driver.family} does not connect to a TCP port")
+    options = TcpOptions(host=port.host, port=port.port, idle_s=port.idle_s)
+    return TcpSource(options, families, around.offer, around.clock, around.monotonic)
 
 
 def _login(settings: Settings) -> tuple[str | None, str | None]:

@@ -53,20 +53,23 @@ class Jt808Codec(TrackerCodec):
 
     def __init__(self, device_id: str, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(device_id, options)
-        self._splitter = Splitter(self.health, self.reject)
+        self._restart()
         self._items = _item_signals((options or {}).get("items", {}))
         self._last: Frame | None = None
         self._serial = 0
 
     def feed(self, data: bytes, received_ns: int) -> list[Observation]:
         found: list[Observation] = []
-        for frame in self._splitter.feed(data):
+        for frame in self._framer.feed(data):
             if self._accept(frame.id, encode(frame)):
                 self.health.last_frame_ns = received_ns
                 self._last = frame
                 self._reply(frame, received_ns)
                 found += self._decode(frame, received_ns)
         return found
+
+    def _restart(self) -> None:
+        self._framer = Splitter(self.health, self.reject)
 
     def command(self, name: str, value: str | float | None = None) -> bytes:
         if name not in COMMANDS:

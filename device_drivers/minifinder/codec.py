@@ -53,7 +53,7 @@ class MinifinderCodec(TrackerCodec):
 
     def __init__(self, device_id: str, options: Mapping[str, Any] | None = None) -> None:
         super().__init__(device_id, options)
-        self._framer = Framer(frames.SPEC, self.health, self.reject)
+        self._restart()
 
     def feed(self, data: bytes, received_ns: int) -> list[Observation]:
         found: list[Observation] = []
@@ -66,6 +66,9 @@ class MinifinderCodec(TrackerCodec):
             self._reply(frame, received_ns)
             found += self._decode(frame, imei, received_ns)
         return found
+
+    def _restart(self) -> None:
+        self._framer = Framer(frames.SPEC, self.health, self.reject)
 
     def command(self, name: str, value: str | float | None = None) -> bytes:
         if name != "settings":

@@ -73,7 +73,7 @@ class Watch3GCodec(TrackerCodec):
         self._unplug_sends_sos = given.get("unplug_sends_sos", False) is True
         self._unexplained_alarm = given.get("unexplained_alarm", True) is True
         self._command_maker = given.get("command_maker")
-        self._framer = Framer(frames.SPEC, self.health, self.reject)
+        self._restart()
         self._last: Frame | None = None
         self._steps: int | None = None
 
@@ -86,6 +86,9 @@ class Watch3GCodec(TrackerCodec):
                 self._last = frame
                 found += self._decode(frame, raw, received_ns)
         return found
+
+    def _restart(self) -> None:
+        self._framer = Framer(frames.SPEC, self.health, self.reject)
 
     def command(self, name: str, value: str | float | None = None) -> bytes:
         if name not in commands.COMMANDS:

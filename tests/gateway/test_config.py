@@ -38,6 +38,7 @@ def test_the_example_with_every_comment_uncommented_is_valid_too(monkeypatch: py
     assert settings.assist is not None
     assert settings.influx is not None
     assert settings.serial[0].family == "micradar"
+    assert settings.tcp == settings_from({"tcp": [{}]}, EXAMPLE.parent).tcp
 
 
 def documented() -> str:
