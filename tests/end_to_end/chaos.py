@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 BASE = "zigbee2mqtt"
 SETTLE_S = 150.0
+WARM_UP_S = 6.0
+"""A fall is judged by what went before it."""
 
 
 @dataclass(slots=True)
@@ -109,8 +111,10 @@ class Chaos:
             await asyncio.sleep(0.05)
 
     async def _emergencies(self, span_s: float) -> None:
-        """All buttons and wearers, once each, at random moments over the span."""
-        plan = sorted((self.rng.uniform(0, span_s), name) for name in [*self._buttons, *self._wearers])
+        """All buttons and wearers, once each, at random moments over the span, after some seconds of ordinary life."""
+        plan = sorted(
+            (self.rng.uniform(WARM_UP_S, WARM_UP_S + span_s), name) for name in [*self._buttons, *self._wearers]
+        )
         started = time.monotonic()
         for at_s, name in plan:
             await asyncio.sleep(max(0.0, started + at_s - time.monotonic()))
