@@ -116,8 +116,7 @@ def _choose(path: Path, pattern: str, dataset: str | None, limit: int) -> list[R
             failure = LookupError(f"unknown dataset {name!r}; known: {', '.join(LOADERS)}")
             continue
         try:
-            found = (one for one in LOADERS[name](path) if fnmatch(one.name, f"*{pattern}"))
-            chosen = list(islice(found, limit))
+            chosen = list(islice(LOADERS[name](path, lambda trial: fnmatch(trial, f"*{pattern}")), limit))
         except RecordingError as error:
             failure = error
             continue

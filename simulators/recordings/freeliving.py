@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulators.recordings.tree import matching, open_tree, parse_table
-from simulators.recordings.types import Recording
+from simulators.recordings.types import Recording, every
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from simulators.recordings.tree import Tree
+    from simulators.recordings.types import Wanted
 
 RATE_HZ = 12.5
 COUNTS_PER_G = 8192.0
@@ -28,11 +29,12 @@ RANGE_G = 4.0
 _NAME = re.compile(r"(?:^|/)(?P<log>(?!\.)[^/]+)\.csv$")
 
 
-def load_wrist_freeliving(path: Path) -> Iterator[Recording]:
-    """Every log below `path` (directory or zip), by name. Raises RecordingError."""
+def load_wrist_freeliving(path: Path, wanted: Wanted = every) -> Iterator[Recording]:
+    """Every wanted log below `path` (directory or zip), by name. Raises RecordingError."""
     tree = open_tree(path)
     for name, match in matching(tree, _NAME, "the wrist logs", "name.csv with ms,x,y,z"):
-        yield _read(tree, name, match["log"])
+        if wanted(match["log"]):
+            yield _read(tree, name, match["log"])
 
 
 def _read(tree: Tree, name: str, log: str) -> Recording:

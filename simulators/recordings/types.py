@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +12,15 @@ if TYPE_CHECKING:
 
 STANDARD_GRAVITY = 9.80665
 """m/s^2 in one g (ISO 80000-3)."""
+
+
+Wanted = Callable[[str], bool]
+"""Says by a trial's name (dataset/activity/subject/trial) whether it is to be read."""
+
+
+def every(_name: str) -> bool:
+    """Every trial is wanted."""
+    return True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simulators.recordings.tree import RecordingError, matching, open_tree, parse_table
-from simulators.recordings.types import STANDARD_GRAVITY, Recording
+from simulators.recordings.types import STANDARD_GRAVITY, Recording, every
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from simulators.recordings.tree import Tree
+    from simulators.recordings.types import Wanted
 
 RATE_HZ = 50.0
 FALL_CLOCK_HZ = 39.8
@@ -40,12 +41,13 @@ _STRAGGLER_S = 0.3
 """A stamp further than this from the line does not belong to the sensor's clock."""
 
 
-def load_weda_fall(path: Path) -> Iterator[Recording]:
-    """Every trial below `path` (directory or zip), by name. Raises RecordingError."""
+def load_weda_fall(path: Path, wanted: Wanted = every) -> Iterator[Recording]:
+    """Every wanted trial below `path` (directory or zip), by name. Raises RecordingError."""
     tree = open_tree(path)
     marks = _fall_marks(tree)
     for name, match in matching(tree, _NAME, "WEDA-FALL", "50Hz/F01/U01_R01_accel.csv"):
-        yield _read(tree, name, match, marks)
+        if wanted(f"weda-fall/{match['activity']}/{match['subject']}/{match['trial']}"):
+            yield _read(tree, name, match, marks)
 
 
 def decimated(recording: Recording, clock_hz: float = FALL_CLOCK_HZ) -> Recording:
