@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from device_drivers.codec import StreamCodec
+from device_drivers.codec import KEPT_REJECTIONS, StreamCodec
 from device_drivers.framing import BUFFER_LIMIT
 from device_drivers.observations import Observation, Samples
 from device_drivers.signals import SIGNALS
@@ -36,11 +36,10 @@ def check_chunks(make: Make, data: bytes) -> None:
         for at in range(0, len(data), chunk):
             found += cut.feed(data[at : at + chunk], NOW)
         assert signature(found) == expected
-        assert (cut.health, list(cut.rejections), list(cut.notes)) == (
-            whole.health,
-            list(whole.rejections),
-            list(whole.notes),
-        )
+        assert (cut.health, list(cut.notes)) == (whole.health, list(whole.notes))
+        # All frames of a chunk are cut out before they are decoded: the order of the two kinds of refusal may differ.
+        if sum(whole.health.rejected.values()) <= KEPT_REJECTIONS:
+            assert sorted(map(repr, cut.rejections)) == sorted(map(repr, whole.rejections))
 
 
 def noisy(rng: random.Random, clean: bytes) -> bytes:
