@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from analytics.blocks import Batch
 
 CAPACITY = 2048
-"""Cells of a ring: 40.96 s, a power of two. A broker that redelivers after two crashes in a row is half a minute late."""
+"""Cells of a ring: 40.96 s, a power of two. What a broker redelivers after two crashes is half a minute late."""
 _MASK = CAPACITY - 1
 SPAN_NS = CAPACITY * STEP_NS
 RESTART_CELLS = 1724

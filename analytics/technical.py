@@ -199,6 +199,8 @@ class TechnicalWatch:
         exact = table["exact"].copy()
         exact[slot[code < 0]] = True
         exact |= end >= table["due"]
+        # In the grace after a path's return, a due time beyond the usual hides a silence within this queue.
+        exact |= (table["due"] < NEVER) & (table["due"] - table["limit"] > table["heard"])
         exact |= (end[:, None] - table["signal"] >= table["signal_limit"][:, None]).any(axis=1)
         plain = ~exact[slot]
         quick = slot[plain]

@@ -371,3 +371,20 @@ def test_the_delay_of_a_path_stands_still_while_nobody_watched() -> None:
     feed(detector, [bridge(False, 10)], 20)
     later = [f for s in range(3620, 3660) for f in detector.step(at(s))]
     assert brief(later) == [("path_down", "confirmed", 3640.0)]
+
+
+def test_a_silence_between_two_readings_of_one_step_after_a_path_returned_is_seen() -> None:
+    def run(every_s: float) -> list[tuple[str, str, float]]:
+        detector = TechnicalWatch()
+        for name in ("a", "home/x"):
+            detector.attach(name, "li", lost_after_s=40)
+        obs = [
+            bridge(False, 0),
+            bridge(True, 20),
+            reading("home/x", "spo2", 97.0, 70),
+            reading("home/x", "spo2", 97.0, 120),
+        ]
+        return [one for one in brief(feed(detector, obs, 130, every_s)) if one[0] == "signal_lost"]
+
+    assert ("signal_lost", "cleared", 120.0) in run(0.5)
+    assert run(60) == run(0.5)

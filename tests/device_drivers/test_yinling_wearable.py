@@ -56,7 +56,7 @@ def test_the_driver_is_found_and_its_signals_exist() -> None:
     assert DRIVER.stream is not None
     assert DRIVER.message is not None
     assert DRIVER.account_topics is not None
-    assert DRIVER.account_topics("w1") == (("yinling/w1/#",), ("yinling/w1/down",))
+    assert DRIVER.account_topics("w1") == (("yinling/w1/up", "yinling/w1/online"), ())
     assert DRIVER.stream("w1", {}).device_id == "w1"
     assert DRIVER.message({}).subscriptions() == ["yinling/+/up", "yinling/+/online"]
 
