@@ -7,6 +7,12 @@ from device_drivers.codec import Driver
 
 __all__ = ["DRIVER", "GattCodec"]
 
+
+def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """A gateway publishes the values of all its meters below the default topic."""
+    return ("ble_gatt/#",), ()
+
+
 DRIVER = Driver(
     family="ble_gatt",
     title_zh="蓝牙健康仪器（标准 GATT：心率、血氧、血压、体温、血糖、体重）",
@@ -17,6 +23,7 @@ DRIVER = Driver(
         *("body_weight", "body_mass_index", "body_height", "battery", "battery_low"),
     ),
     message=GattCodec,
+    account_topics=_account_topics,
     hint_zh="让网关把特征值原始字节发布到 ble_gatt/<设备>/<特征>，例如 ble_gatt/A4C138112233/2A35。先校准仪器时钟："
     "旧记录按仪器时间入库，只作历史。血压、血糖仅在测量后发送一次，可能延迟数分钟。欧姆龙血压计多用自有协议，不适用。",
     hint_en="Let the gateway publish the raw bytes of each value to ble_gatt/<device>/<characteristic>, for example "
