@@ -141,6 +141,10 @@ class MessageCodec(Codec):
     def subscriptions(self) -> list[str]:
         """Topic filters this family listens to."""
 
+    def casual_subscriptions(self) -> list[str]:
+        """Filters with QoS 0: states that the broker retains, so that none is lost for good. May grow while running."""
+        return []
+
     @abstractmethod
     def feed(self, topic: str, payload: bytes, received_ns: int, *, retained: bool = False) -> list[Observation]:
         """Observations in one message, in order.

@@ -49,6 +49,10 @@ def source_item(source: Source) -> HealthItem:
     name = source.name
     if not source.connected:
         return HealthItem(name, False, f"{name} 未连接", f"{name} is not connected", numbers)
+    if isinstance(source, MqttSource) and source.session.health.unsubscribed:
+        return HealthItem(
+            name, False, f"{name} 订阅被消息代理拒绝", f"{name}: the broker refused a subscription", numbers
+        )
     if codec.frames + rejected > 100 and rejected > MAX_REJECTED_SHARE * (codec.frames + rejected):
         return HealthItem(name, False, f"{name} 数据错误过多", f"{name}: too many bad frames", numbers)
     return HealthItem(name, True, f"{name} 正常", f"{name} is well", numbers)

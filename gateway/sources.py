@@ -71,7 +71,7 @@ class SerialSource:
 
 
 class MqttSource:
-    """All devices of one family on one broker."""
+    """All devices of one family on one broker. speaks: of several sessions that share a codec the first one does."""
 
     def __init__(
         self,
@@ -80,10 +80,12 @@ class MqttSource:
         offer: Callable[[list[Observation], Held | None], None],
         hold_s: float,
         monotonic: Callable[[], float],
+        number: int = 1,
     ) -> None:
         self.session = session
         self.codec = codec
-        self.name = f"mqtt:{codec.family}"
+        self.speaks = number == 1
+        self.name = f"mqtt:{codec.family}" if self.speaks else f"mqtt:{codec.family}:{number}"
         self._offer = offer
         self._hold_s = hold_s
         self._monotonic = monotonic
@@ -114,15 +116,19 @@ class MqttSource:
 
     def greet(self) -> None:
         """After each connect: publish what the codec wants to say first."""
+        if not self.speaks:
+            return
+        self.session.listen(self.codec.casual_subscriptions())
         for topic, payload in self.codec.on_open():
             self.session.publish(topic, payload)
 
     def poll(self, now_ns: int) -> None:
-        """Publish the codec's queries."""
-        if not self.connected:
+        """Publish the codec's queries, and listen where it wants to from now on."""
+        if not (self.connected and self.speaks):
             return
         for topic, payload in self.codec.poll(now_ns):
             self.session.publish(topic, payload)
+        self.session.listen(self.codec.casual_subscriptions())
 
     def stop(self) -> None:
         """Disconnect."""

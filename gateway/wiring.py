@@ -12,7 +12,7 @@ from device_drivers.transports.serial_line import SerialLine, SerialOptions
 from device_drivers.transports.tcp_listener import TcpOptions
 from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
-from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
+from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, share_filters
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.config import ConfigError
 from gateway.secrets import own_secret
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from device_drivers.codec import MessageCodec
     from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
     from gateway.registry import Registry
     from gateway.sources import Source
@@ -81,23 +82,36 @@ def device_users(registry: Registry) -> list[BrokerUser]:
 
 def make_sources(settings: Settings, around: Surroundings) -> list[Source]:
     """A source for each MQTT family, each serial line and each TCP port. Raises ConfigError, UnknownFamilyError."""
-    mqtt = [_mqtt_source(settings, family, around) for family in settings.mqtt.families]
+    mqtt = [one for family in settings.mqtt.families for one in _mqtt_sources(settings, family, around)]
     serial = [_serial_source(line, around) for line in settings.serial]
     return [*mqtt, *serial, *(_tcp_source(port, around) for port in settings.tcp)]
 
 
-def _mqtt_source(settings: Settings, family: str, around: Surroundings) -> MqttSource:
+def _mqtt_sources(settings: Settings, family: str, around: Surroundings) -> list[MqttSource]:
+    """The sessions of one family: as many as the embedded broker needs for all its filters, sharing one codec."""
     driver = find_driver(family)
     if driver.message is None:
         raise ConfigError(f"mqtt.families: {family} does not come over MQTT")
-    codec = driver.message(settings.drivers.get(driver.family, {}))
+    try:
+        codec = driver.message(settings.drivers.get(driver.family, {}))
+    except ValueError as error:
+        raise ConfigError(f"drivers.{driver.family}: {error}") from error
+    filters = subscriptions_of([codec.subscriptions()])
+    shares = share_filters(filters) if settings.mqtt.embedded else [filters]
+    return [_mqtt_source(settings, codec, share, around, number) for number, share in enumerate(shares, 1)]
+
+
+def _mqtt_source(
+    settings: Settings, codec: MessageCodec, filters: tuple[str, ...], around: Surroundings, number: int
+) -> MqttSource:
     username, password = _login(settings)
     mqtt = settings.mqtt
+    suffix = "" if number == 1 else f"-{number}"
     options = MqttOptions(
         host=_reach(mqtt),
         port=mqtt.port,
-        client_id=f"{mqtt.client_id}-{driver.family}",
-        subscriptions=subscriptions_of([codec.subscriptions()]),
+        client_id=f"{mqtt.client_id}-{codec.family}{suffix}",
+        subscriptions=filters,
         username=username,
         password=password,
         tls=_client_tls(settings, mqtt.tls),
@@ -108,7 +122,7 @@ def _mqtt_source(settings: Settings, family: str, around: Surroundings) -> MqttS
         source.greet()
 
     session = MqttSession(options, around.loop, around.clock, connected)
-    source = MqttSource(session, codec, around.offer, mqtt.hold_time_s, around.monotonic)
+    source = MqttSource(session, codec, around.offer, mqtt.hold_time_s, around.monotonic, number)
     return source
 
 

@@ -70,7 +70,9 @@ class MqttMessage:
 
 @dataclass(slots=True)
 class MqttHealth:
-    """Counters of one session. `lapsed` acknowledgements belonged to a connection that had gone."""
+    """Counters of one session. `lapsed` acknowledgements belonged to a connection that had gone. `unsubscribed`:
+    topic filters that the broker refused in this connection: what comes there is not heard.
+    """
 
     connected: bool = False
     connects: int = 0
@@ -80,6 +82,7 @@ class MqttHealth:
     acknowledged: int = 0
     lapsed: int = 0
     dropped: int = 0
+    unsubscribed: int = 0
     last_message_ns: int | None = None
     last_error: str | None = None
 
@@ -102,6 +105,7 @@ class MqttSession:
         self._inbox: Handover[MqttMessage] = Handover(loop, options.capacity)
         self._connection = 0
         self._ack_lock = threading.Lock()
+        self._casual: dict[str, None] = {}
         self._client = self._make_client()
 
     def start(self) -> None:
@@ -140,6 +144,13 @@ class MqttSession:
         """Send; queued by the client while the broker is away."""
         self._client.publish(topic, payload, qos=qos, retain=retain)
 
+    def listen(self, filters: Iterable[str]) -> None:
+        """Also listen here, with QoS 0, from now on and after every reconnect; filters known already change nothing."""
+        new = [one for one in filters if one not in self._casual]
+        self._casual.update(dict.fromkeys(new))
+        if new and self.health.connected:
+            self._client.subscribe([(one, 0) for one in new])
+
     def _make_client(self) -> mqtt.Client:
         options = self.options
         client = mqtt.Client(
@@ -158,6 +169,7 @@ class MqttSession:
         client.on_connect = self._connected
         client.on_disconnect = self._disconnected
         client.on_message = self._arrived
+        client.on_subscribe = self._subscribed
         return client
 
     def _connected(
@@ -169,11 +181,22 @@ class MqttSession:
             return
         self._connection += 1
         self.health.connected, self.health.connects = True, self.health.connects + 1
+        self.health.unsubscribed = 0
         client.reconnect_delay_set(self.options.reconnect_min_s, self.options.reconnect_max_s)
-        if self.options.subscriptions:
-            client.subscribe([(topic, self.options.qos) for topic in self.options.subscriptions])
+        wanted = [(topic, self.options.qos) for topic in self.options.subscriptions]
+        wanted += [(topic, 0) for topic in self._casual]
+        if wanted:
+            client.subscribe(wanted)
         if self._on_connected is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._on_connected)
+
+    def _subscribed(
+        self, _client: mqtt.Client, _data: Any, _mid: int, reasons: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        refused = [str(reason) for reason in reasons if reason.is_failure]
+        if refused:
+            self.health.unsubscribed += len(refused)
+            self.health.last_error = f"subscription refused: {refused[0]}"
 
     def _refused(self, client: mqtt.Client, reason: str) -> None:
         self.health.refused += 1

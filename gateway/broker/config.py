@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 # Passwords are 32 random bytes, so the cheapest cost is enough and a thousand devices can reconnect at once.
 BCRYPT_ROUNDS = 4
 MAX_PAYLOAD = 65_536
-_SUBJECT_WILDCARD = {"+": "*", "#": ">"}
+MAX_SESSION_PENDING = 65_535
+MAX_ACK_PENDING = 32_000
+_SUBJECT_LEVELS = {"+": "*", "#": ">", "": "/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class BrokerOptions:
     host: str = "127.0.0.1"
     port: int = 1883
     ack_wait_s: int = 10
-    max_ack_pending: int = 32_000
+    max_ack_pending: int = MAX_ACK_PENDING
     sync_interval: str = "1s"
     tls_cert: Path | None = None
     tls_key: Path | None = None
@@ -56,8 +58,23 @@ def hash_password(password: str) -> str:
 
 
 def topic_to_subject(topic: str) -> str:
-    """The NATS subject of an MQTT topic filter: `a/+/b` -> `a.*.b`, `a/#` -> `a.>` (nats-server's MQTT mapping)."""
-    return ".".join(_SUBJECT_WILDCARD.get(level, level.replace(".", "//")) for level in topic.split("/"))
+    """The NATS subject of an MQTT topic filter: `a/+/b` -> `a.*.b`, `/a/#` -> `/.a.>` (nats-server's MQTT mapping)."""
+    return ".".join(_SUBJECT_LEVELS.get(level, level.replace(".", "//")) for level in topic.split("/"))
+
+
+def share_filters(filters: Sequence[str], max_ack_pending: int = MAX_ACK_PENDING) -> list[tuple[str, ...]]:
+    """The filters in shares of which each fits in one session; what does not fit the broker would refuse."""
+    room = MAX_SESSION_PENDING // max_ack_pending
+    shares: list[tuple[str, ...]] = [()]
+    used = 0
+    for one in filters:
+        weight = 2 if one.endswith("#") else 1
+        if used + weight > room and shares[-1]:
+            shares.append(())
+            used = 0
+        shares[-1] += (one,)
+        used += weight
+    return shares
 
 
 def render(options: BrokerOptions, users: Sequence[BrokerUser], core_port: int) -> str:
