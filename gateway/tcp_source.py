@@ -177,8 +177,9 @@ class TcpSource:
         known = {one.device_id for one in self._admitted}
         for device_id in self._heard.keys() - known:
             del self._heard[device_id]
-        for identity in [one for one in self.unknown if any(same_id(one, a.identity) for a in self._admitted)]:
-            del self.unknown[identity]
+        for identity, family in list(self.unknown.items()):
+            if self._admitted_as(identity, family) is not None:
+                del self.unknown[identity]
 
     def command(self, device_id: str, name: str, value: str | float | None = None) -> bool:
         """Send a command to a device; False while it is not connected. Raises UnknownCommandError, ValueError."""
@@ -236,6 +237,10 @@ class TcpSource:
             return None, b""
         return self._let_in(connection, stranger, stranger.probe.stated_id), bytes(stranger.data)
 
+    def _admitted_as(self, identity: str, family: str) -> Admitted | None:
+        """The registered device of this id and family, None for a stranger."""
+        return next((one for one in self._admitted if one.family == family and same_id(one.identity, identity)), None)
+
     def _family_of(self, data: bytes) -> Driver | None:
         return next((driver for driver in self._families if data.startswith(driver.first_bytes)), None)
 
@@ -243,9 +248,7 @@ class TcpSource:
         driver = stranger.driver
         if driver is None:
             return None
-        admitted = next(
-            (one for one in self._admitted if one.family == driver.family and same_id(one.identity, identity)), None
-        )
+        admitted = self._admitted_as(identity, driver.family)
         if admitted is None:
             self._remember(identity, driver.family)
             self._refuse(connection, "unknown_device")

@@ -170,6 +170,7 @@ class Connection(asyncio.Protocol):
         """Read on if it was paused long enough; end it if its time is over."""
         if self._paused and self._transport is not None and self._room.refill(now_s) >= 0:
             self._paused = False
+            self.heard_s = now_s  # it was us who did not listen
             self._transport.resume_reading()
         options = self._listener.options
         if not self.known and now_s - self.opened_s > options.recognise_s:
