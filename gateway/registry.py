@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import or_, select
+from sqlalchemy import and_, func, or_, select
 
 from gateway.audit import append_audit, plain
 from gateway.models import AssignmentRow, ContactRow, DeviceRow, ResidentRow, SettingRow
@@ -176,6 +176,31 @@ class Registry:
         with self._database.read() as session:
             row = session.get(DeviceRow, device_id)
             return row.credentials_hash if row and row.active else None
+
+    def credentials(self) -> list[tuple[str, str, str]]:
+        """(device, family, hash) of every active device that has credentials, by id."""
+        query = select(DeviceRow.id, DeviceRow.family, DeviceRow.credentials_hash).where(
+            DeviceRow.active, DeviceRow.credentials_hash.is_not(None)
+        )
+        with self._database.read() as session:
+            rows = session.execute(query.order_by(DeviceRow.id))
+            return [(row[0], row[1], str(row[2])) for row in rows]
+
+    def owners(self) -> dict[str, str | None]:
+        """Every active device and the resident it belongs to now, None for nobody."""
+        mine = and_(AssignmentRow.device_id == DeviceRow.id, AssignmentRow.to_ns.is_(None))
+        query = select(DeviceRow.id, AssignmentRow.resident_id).outerjoin(AssignmentRow, mine).where(DeviceRow.active)
+        with self._database.read() as session:
+            return {row[0]: row[1] for row in session.execute(query.order_by(DeviceRow.id))}
+
+    def fingerprint(self) -> tuple[int | None, ...]:
+        """Changes whenever a device or an assignment does: cheap enough to be asked every few seconds."""
+        devices = select(func.count(), func.max(DeviceRow.updated_ns), func.sum(DeviceRow.active)).select_from(
+            DeviceRow
+        )
+        given = select(func.max(AssignmentRow.id), func.count(AssignmentRow.to_ns)).select_from(AssignmentRow)
+        with self._database.read() as session:
+            return (*session.execute(devices).one(), *session.execute(given).one())
 
     def assign(self, device_id: str, resident_id: str | None, *, by: str, now_ns: int) -> None:
         """From now on the device belongs to this resident (None: to nobody). Raises UnknownRecordError."""

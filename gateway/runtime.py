@@ -76,6 +76,7 @@ class Gateway:
         self._serving = asyncio.Event()
         self.sources: list[Source] = []
         self._accounts: list[BrokerUser] = []
+        self._fingerprint: tuple[int | None, ...] = ()
         self._database_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def open(self) -> None:
@@ -193,9 +194,14 @@ class Gateway:
         )
 
     def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser], list[Device]]:
-        owners = {one.device_id: one.resident_id for one in self.registry.assignments()}
-        devices = self.registry.devices()
-        return {device.id: owners.get(device.id) for device in devices}, wiring.device_users(self.registry), devices
+        return self.registry.owners(), wiring.device_users(self.registry), self.registry.devices()
+
+    async def _follow_registry(self) -> None:
+        """The command line and other processes may have changed it."""
+        fingerprint = await self.in_database(self.registry.fingerprint)
+        if fingerprint != self._fingerprint:
+            self._fingerprint = fingerprint
+            await self.registry_changed()
 
     def _parts(self) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         if self.broker is not None:
@@ -208,7 +214,7 @@ class Gateway:
         yield "deadlines", every(TICK_S, self._tick)
         yield "history", every(FLUSH_S, self._flush)
         yield "polling", every(POLL_S, self._poll)
-        yield "registry", every(REGISTRY_S, self.registry_changed)
+        yield "registry", every(REGISTRY_S, self._follow_registry)
         yield "health", every(HEALTH_S, self._tell_health)
         yield "retention", every(RETAIN_S, self._retain)
 

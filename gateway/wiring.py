@@ -68,15 +68,14 @@ def gateway_user(settings: Settings) -> BrokerUser:
 def device_users(registry: Registry) -> list[BrokerUser]:
     """An account for each device that has credentials and connects to the broker by itself."""
     users = []
-    for device in registry.devices():
-        hashed = registry.credentials_hash(device.id)
+    for device_id, family, hashed in registry.credentials():
         try:
-            topics = find_driver(device.family).account_topics
+            topics = find_driver(family).account_topics
         except UnknownFamilyError:
-            topics = None
-        if hashed is not None and topics is not None:
-            publish, subscribe = topics(device.id)
-            users.append(BrokerUser(device.id, hashed, publish, subscribe))
+            continue
+        if topics is not None:
+            publish, subscribe = topics(device_id)
+            users.append(BrokerUser(device_id, hashed, publish, subscribe))
     return users
 
 

@@ -47,16 +47,16 @@ def template(frame: WearableFrame) -> Template:
 
 
 def person(rng: np.random.Generator, activity: Activity, rate_hz: float, range_g: float) -> list[Template]:
-    """Twenty seconds of one activity; for a fall the first of them has it and all others lie still."""
-    motion = BodyMotion(rng, rate_hz)
-    if activity is not Activity.FALLEN:
-        motion.do(activity)
-        motion.take(round(3 * rate_hz))
-    else:
-        motion.take(round(rate_hz))
-        motion.do(activity)
-    rate = round(rate_hz)
-    return [template(_second(motion.take(rate), rate_hz, range_g, rng)) for _ in range(SECONDS)]
+    """Twenty seconds of one activity; for a fall one second before it, the fall, and eighteen of lying still."""
+    motion, rate = BodyMotion(rng, rate_hz), round(rate_hz)
+    motion.do(Activity.STANDING if activity is Activity.FALLEN else activity)
+    motion.take(3 * rate)
+    seconds = []
+    for number in range(SECONDS):
+        if number == 1 and activity is Activity.FALLEN:
+            motion.do(activity)
+        seconds.append(template(_second(motion.take(rate), rate_hz, range_g, rng)))
+    return seconds
 
 
 def _second(
@@ -106,10 +106,9 @@ def make_payloads(
             (topic, today[wearer % PEOPLE].payload(boots[wearer], 2 * second, time_us))
             for wearer, topic in enumerate(topics)
         ]
-        for wearer, (begin, fallen) in fallers.items():
-            if second >= begin:
-                chosen = fallen[min(second - begin, SECONDS - 1)]
-                batch[wearer] = (topics[wearer], chosen.payload(boots[wearer], 2 * second, time_us))
+        for wearer, (begin, falling) in fallers.items():
+            chosen = falling[min(max(0, second - begin + 1), SECONDS - 1)]
+            batch[wearer] = (topics[wearer], chosen.payload(boots[wearer], 2 * second, time_us))
         batch += [
             (topics[wearer], help_call.payload(boots[wearer], 2 * second + 1, time_us))
             for wearer, at in pressing.items()
