@@ -111,6 +111,8 @@ def pipeline_item(pipeline: Pipeline, now_s: float) -> HealthItem:
         "held": float(pipeline.held_messages),
         "last_turn_s": last_turn_age_s,
     }
+    if pipeline.unsaved_findings:
+        return HealthItem("pipeline", False, "报警写不进磁盘", "alerts cannot be written to the disk", numbers)
     if last_turn_age_s > SILENT_TURN_S:
         return HealthItem("pipeline", False, "分析停滞", "the analysis has stalled", numbers)
     if health.engine_faults:

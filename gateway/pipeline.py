@@ -34,6 +34,7 @@ EXTENSION_S = 1.0
 MAX_EXTENSIONS = 6
 STORE_PATIENCE_S = 6.0
 LATENCY_KEPT = 65_536
+MAX_UNSAVED = 10_000
 LIFE_SIGNALS = frozenset(
     {"help_button", "fall", "fall_warning", "static_stay", "smoke", "gas", "carbon_monoxide", "water_leak"}
 )
@@ -54,6 +55,7 @@ class PipelineHealth:
     unknown_devices: int = 0
     step_seconds: float = 0.0
     ingest_seconds: float = 0.0
+    commit_failures: int = 0
     commit_seconds: float = 0.0
     record_seconds: float = 0.0
     release_seconds: float = 0.0
@@ -83,6 +85,7 @@ class Pipeline:
         self._monotonic = monotonic
         self._assigned: dict[str, str | None] = {}
         self._unknown: set[str] = set()
+        self._unsaved: list[Finding] = []
         self._arrived: list[Observation] = []
         self._arrived_held: list[Held] = []
         self._arrived_then: list[Callable[[], None]] = []
@@ -146,17 +149,13 @@ class Pipeline:
         then, self._arrived_then = self._arrived_then, []
         now = self._clock()
         observations = [one if one.at_ns - now < FUTURE_TOLERANCE_NS else _not_ahead(one) for one in observations]
-        findings = self._conclude(observations, now)
-        if findings:
-            started = self._monotonic()
-            await self._take_findings(findings, now)
-            self.health.commit_seconds += self._monotonic() - started
+        saved = await self._save([*self._unsaved, *self._conclude(observations, now)], now)
         for act in then:
             act()
         begun = self._monotonic()
         self._record(observations)
         recorded = self._monotonic()
-        self._release(held)
+        self._release(held, saved=saved)
         self.health.last_turn_s = self._monotonic()
         self.health.record_seconds += recorded - begun
         self.health.release_seconds += self.health.last_turn_s - recorded
@@ -207,6 +206,29 @@ class Pipeline:
         )
         return [fault, *self.engine.step(now_ns)]
 
+    async def _save(self, findings: list[Finding], now_ns: int) -> bool:
+        """Commit the alerts that follow. What cannot be written now is kept and tried again every turn."""
+        if not findings:
+            return True
+        started = self._monotonic()
+        try:
+            await self._take_findings(findings, now_ns)
+        except Exception as error:
+            self.health.commit_failures += 1
+            if not self._unsaved:
+                log.exception("alerts.cannot_be_written", error=repr(error), waiting=len(findings))
+            self._unsaved = findings[-MAX_UNSAVED:]
+            return False
+        finally:
+            self.health.commit_seconds += self._monotonic() - started
+        self._unsaved = []
+        return True
+
+    @property
+    def unsaved_findings(self) -> int:
+        """Findings whose alerts could not be written yet."""
+        return len(self._unsaved)
+
     def _watch_unknown(self, observations: list[Observation]) -> None:
         """A life event of a device that nobody registered is still an alarm."""
         for one in observations:
@@ -236,9 +258,11 @@ class Pipeline:
             (now - one.received_ns) / 1e9 for one in observations if one.__class__ is not Reading
         )
 
-    def _release(self, arrived: list[Held]) -> None:
+    def _release(self, arrived: list[Held], *, saved: bool) -> None:
         """Acknowledge what has been held long enough, is on disk, and of which nothing is undecided."""
         self._held.extend((held, self._appended) for held in arrived)
+        if not saved:
+            return
         now = self._monotonic()
         while self._held and self._held[0][0].due_s <= now:
             held, appended = self._held[0]

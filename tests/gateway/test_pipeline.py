@@ -13,6 +13,7 @@ from analytics.engine import Engine, default_engine
 from analytics.findings import Finding, Phase
 from device_drivers.observations import DeviceEvent, Reading, Samples
 from device_drivers.transports.mqtt_session import MqttMessage
+from gateway.box_health import pipeline_item
 from gateway.live import LiveState
 from gateway.pipeline import MAX_UNKNOWN, Pipeline
 from gateway.sources import Held
@@ -63,10 +64,13 @@ class Bench:
         )
         self.live = LiveState()
         self.findings: list[Finding] = []
+        self.disk_full = False
         self.session = Acknowledgements()
         self.pipeline = Pipeline(make_engine, self.take, self.store, self.live, self.clock.utc, self.clock.monotonic)
 
     async def take(self, findings: Sequence[Finding], _now_ns: int) -> None:
+        if self.disk_full:
+            raise OSError(28, "No space left on device")
         self.findings += findings
 
     def event(self, signal: str, device: str = "radar", at_ns: int | None = None) -> DeviceEvent:
@@ -229,3 +233,25 @@ def test_the_loop_wakes_at_once_for_a_life_event_and_stops_when_asked(bench: Ben
 
     asyncio.run(body())
     assert bench.kinds() == ["help_call confirmed"]
+
+
+def test_alerts_that_cannot_be_written_are_kept_and_tried_again_and_nothing_is_acknowledged_meanwhile(
+    bench: Bench,
+) -> None:
+    bench.disk_full = True
+    bench.pipeline.offer([bench.event("fall")], bench.held(1))
+    turn(bench)
+    bench.clock.push(10)
+    turn(bench)
+    assert bench.findings == []
+    assert bench.pipeline.unsaved_findings == 1
+    assert bench.pipeline.health.commit_failures == 2
+    assert bench.session.released == []
+    assert not pipeline_item(bench.pipeline, bench.clock.monotonic()).ok
+    bench.disk_full = False
+    bench.pipeline.offer([bench.event("static_stay")], None)
+    bench.store.flush()
+    turn(bench)
+    assert bench.kinds() == ["fall confirmed", "fall confirmed"]
+    assert bench.session.released == [1]
+    assert pipeline_item(bench.pipeline, bench.clock.monotonic()).ok
