@@ -165,7 +165,7 @@ class AdvertReader:
             if one.packet is None and known.is_same_press(press, seen.at_ns):
                 continue
             made.append(self._press(seen, press, one.packet))
-            self._note("report", seen.device_id, press=press.word, button=press.button, packet=one.packet)
+            self._note("report", seen.device_id, press=press.word, button_number=press.button, packet=one.packet)
         return made
 
     def _press(self, seen: Sighting, press: Press, packet: int | None) -> DeviceEvent:

@@ -349,6 +349,8 @@ def test_driver_makes_the_codec() -> None:
     codec = driver.message({"base": "meters"})
     assert isinstance(codec, MessageCodec)
     assert codec.subscriptions() == ["meters/#"]
+    assert driver.account_topics is not None
+    assert driver.account_topics("A4C138112233") == (("ble_gatt/#",), ())
 
 
 # --- properties -------------------------------------------------------------------------------------------------------
