@@ -90,6 +90,13 @@ def store_item(store: SeriesStore) -> HealthItem:
     return HealthItem("store", False, "历史记录写不进磁盘", "the history cannot be written to the disk", numbers)
 
 
+def failing_item(name: str) -> HealthItem:
+    """A periodic duty of the gateway that fails now: "deadlines", "history", "polling", "registry" ..."""
+    return HealthItem(
+        f"duty:{name}", False, f"例行工作 {name} 失败，正在重试", f"the duty {name} fails and is tried again", {}
+    )
+
+
 def forwarder_item(forwarder: InfluxForwarder) -> HealthItem:
     """Forwarding of the history."""
     health = forwarder.health()

@@ -77,6 +77,7 @@ class Gateway:
         self.sources: list[Source] = []
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
+        self._failing: set[str] = set()
         self._database_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def open(self) -> None:
@@ -160,6 +161,7 @@ class Gateway:
             box_health.pipeline_item(self.pipeline, self.monotonic()),
             box_health.store_item(self.store),
             *map(box_health.source_item, self.sources),
+            *map(box_health.failing_item, sorted(self._failing)),
         ]
         if self.broker is not None:
             items.append(box_health.broker_item(self.broker))
@@ -211,12 +213,12 @@ class Gateway:
         yield "pipeline", self.pipeline.run()
         yield "dispatcher", self.dispatcher.run()
         yield "server", self._serve()
-        yield "deadlines", every(TICK_S, self._tick)
-        yield "history", every(FLUSH_S, self._flush)
-        yield "polling", every(POLL_S, self._poll)
-        yield "registry", every(REGISTRY_S, self._follow_registry)
-        yield "health", every(HEALTH_S, self._tell_health)
-        yield "retention", every(RETAIN_S, self._retain)
+        yield "deadlines", self._every("deadlines", TICK_S, self._tick)
+        yield "history", self._every("history", FLUSH_S, self._flush)
+        yield "polling", self._every("polling", POLL_S, self._poll)
+        yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
+        yield "health", self._every("health", HEALTH_S, self._tell_health)
+        yield "retention", self._every("retention", RETAIN_S, self._retain)
 
     async def _serve(self) -> None:
         """The web parts take seconds to load on a small box; alarms do not wait for them."""
@@ -244,6 +246,18 @@ class Gateway:
         await self.async_store.close()
         await self.in_database(self.database.close)
         self._database_thread.shutdown()
+
+    async def _every(self, name: str, period_s: float, act: Callable[[], Awaitable[None]]) -> None:
+        """Act, then pause, for ever. A round that fails is tried again: a full disk must not stop what still works."""
+        while True:
+            try:
+                await act()
+                self._failing.discard(name)
+            except Exception:
+                if name not in self._failing:
+                    log.exception("gateway.round_failed", round=name)
+                self._failing.add(name)
+            await asyncio.sleep(period_s)
 
     async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
         await self.in_database(self.alerts.take_many, findings, now_ns)
@@ -277,10 +291,3 @@ class Gateway:
     def _episodes_closed(self, episodes: Sequence[str]) -> None:
         """Called in the database thread."""
         self._loop.call_soon_threadsafe(self.pipeline.close_episodes, list(episodes))
-
-
-async def every(period_s: float, act: Callable[[], Awaitable[None]]) -> None:
-    """Act, then pause, for ever."""
-    while True:
-        await act()
-        await asyncio.sleep(period_s)

@@ -1,0 +1,39 @@
+"""The runtime's own duties: they go on after a failure, and a failing one is never silent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from gateway import box_health
+from gateway.config import settings_from
+from gateway.runtime import Gateway
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_duty_that_fails_is_tried_again_and_shown_until_it_works(tmp_path: Path) -> None:
+    async def body() -> None:
+        gateway = Gateway(settings_from({}, tmp_path))
+        outcomes = [OSError("disk full"), OSError("disk full"), None, None]
+        seen: list[list[str]] = []
+
+        async def duty() -> None:
+            seen.append(sorted(gateway._failing))
+            outcome = outcomes.pop(0)
+            if not outcomes:
+                raise asyncio.CancelledError
+            if outcome is not None:
+                raise outcome
+
+        task = asyncio.create_task(gateway._every("deadlines", 0.0, duty))
+        await asyncio.gather(task, return_exceptions=True)
+        assert seen == [[], ["deadlines"], ["deadlines"], []]
+        gateway._database_thread.shutdown()
+
+    asyncio.run(body())
+    item = box_health.failing_item("deadlines")
+    assert not item.ok
+    assert "deadlines" in item.zh
+    assert "deadlines" in item.en
