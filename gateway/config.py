@@ -103,6 +103,8 @@ class SerialSettings(_Settings):
     family: str
     device_id: str
     baud: int | None = Field(None, ge=300, le=4_000_000)
+    """The family's own where absent."""
+    parity: Literal["none", "odd", "even"] = "none"
     options: dict[str, Any] = Field(default_factory=dict)
 
 

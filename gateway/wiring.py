@@ -100,6 +100,23 @@ def _mqtt_sources(settings: Settings, family: str, around: Surroundings) -> list
     return [_mqtt_source(settings, codec, share, around, number) for number, share in enumerate(shares, 1)]
 
 
+def observer_options(settings: Settings, subscriptions: tuple[str, ...]) -> MqttOptions:
+    """For looking on at the broker for a while: a session that leaves nothing behind."""
+    username, password = _login(settings)
+    mqtt = settings.mqtt
+    return MqttOptions(
+        host=_reach(mqtt),
+        port=mqtt.port,
+        client_id=f"{mqtt.client_id}-observer",
+        subscriptions=subscriptions,
+        username=username,
+        password=password,
+        tls=_client_tls(settings, mqtt.tls),
+        qos=0,
+        clean=True,
+    )
+
+
 def _mqtt_source(
     settings: Settings, codec: MessageCodec, filters: tuple[str, ...], around: Surroundings, number: int
 ) -> MqttSource:
@@ -129,7 +146,7 @@ def _serial_source(line: SerialSettings, around: Surroundings) -> SerialSource:
     driver = find_driver(line.family)
     if driver.stream is None:
         raise ConfigError(f"serial {line.url}: {line.family} does not come over a serial line")
-    options = SerialOptions(line.url, line.baud or driver.baud)
+    options = SerialOptions(line.url, line.baud or driver.baud, line.parity)
     codec = driver.stream(line.device_id, line.options)
     return SerialSource(SerialLine(options, around.loop, around.clock), codec, around.offer)
 

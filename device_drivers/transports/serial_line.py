@@ -18,14 +18,18 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 0.2
 WRITE_TIMEOUT_S = 1.0
 MAX_READ = 4096
+PARITIES = {"none": serial.PARITY_NONE, "odd": serial.PARITY_ODD, "even": serial.PARITY_EVEN}
 
 
 @dataclass(frozen=True, slots=True)
 class SerialOptions:
-    """url: device path or pyserial URL. baud: bits per second. reopen_*: back-off in seconds, doubled each time."""
+    """url: device path or pyserial URL. baud: bits per second. parity: one of PARITIES. reopen_*: back-off in seconds,
+    doubled each time.
+    """
 
     url: str
     baud: int = 115_200
+    parity: str = "none"
     reopen_min_s: float = 0.5
     reopen_max_s: float = 30.0
     capacity: int = 4096
@@ -111,8 +115,13 @@ class SerialLine:
             delay = min(delay * 2, self.options.reopen_max_s)
 
     def _read_until_lost(self) -> None:
-        url, baud = self.options.url, self.options.baud
-        with serial.serial_for_url(url, baudrate=baud, timeout=READ_TIMEOUT_S, write_timeout=WRITE_TIMEOUT_S) as port:
+        with serial.serial_for_url(
+            self.options.url,
+            baudrate=self.options.baud,
+            parity=PARITIES[self.options.parity],
+            timeout=READ_TIMEOUT_S,
+            write_timeout=WRITE_TIMEOUT_S,
+        ) as port:
             self._port = port
             self.health.connected, self.health.opens = True, self.health.opens + 1
             self._inbox.put(Chunk(b"", self._clock(), opened=True), wait_s=1.0)

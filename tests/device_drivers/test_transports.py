@@ -78,6 +78,22 @@ def test_handover_without_room_drops_and_counts_and_close_frees_a_waiting_produc
     run(body)
 
 
+def test_a_serial_line_can_have_parity(tmp_path: Path) -> None:
+    async def body() -> None:
+        link = tmp_path / "port"
+        master, _ = _open_pty(link)
+        line = SerialLine(SerialOptions(str(link), 19_200, "odd"), asyncio.get_running_loop())
+        line.start()
+        await until(lambda: line.health.connected)
+        assert line._port is not None
+        assert (line._port.parity, line._port.baudrate) == ("O", 19_200)
+        os.write(master, b"hello")
+        assert await gather_bytes(line, 5) == b"hello"
+        line.stop()
+
+    run(body)
+
+
 def test_serial_line_on_a_pty_reads_writes_and_survives_the_cable_being_pulled(tmp_path: Path) -> None:
     async def body() -> None:
         link = tmp_path / "port"
