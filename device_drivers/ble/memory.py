@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 SECOND_NS = 1_000_000_000
 ECHO_NS = 60 * SECOND_NS
 """The same packet number within a minute of its last hearing is the same packet; the number comes round after 256."""
+LATE_NS = 10 * SECOND_NS
+"""A smaller number within this is a late copy by another gateway; after it, of a device that began anew."""
 SAME_PRESS_NS = 10 * SECOND_NS
 """Of devices that do not number their packets."""
 RESTATE_NS = 60 * SECOND_NS
@@ -39,6 +41,8 @@ class Known:
     stated: dict[str, tuple[Hashable, int]] = field(default_factory=dict)
     once: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
     notes: dict[str, tuple[Mapping[str, Any], int]] = field(default_factory=dict)
+    latest: int | None = None
+    latest_ns: int = 0
     counter: int | None = None
     beacon_ns: int | None = None
     name: str | None = None
@@ -49,7 +53,11 @@ class Known:
         self.packets[packet] = at_ns
         if len(self.packets) > MAX_PACKETS:
             self.packets.popitem(last=False)
-        return before is not None and abs(at_ns - before) <= ECHO_NS
+        echo = before is not None and abs(at_ns - before) <= ECHO_NS
+        newer = self.latest is None or (packet - self.latest) % 256 < 128 or abs(at_ns - self.latest_ns) > LATE_NS
+        if packet == self.latest or (newer and not echo):
+            self.latest, self.latest_ns = packet, at_ns
+        return echo
 
     def is_same_press(self, press: Press, at_ns: int) -> bool:
         """Whether a press without a packet number belongs to one heard before."""

@@ -140,16 +140,13 @@ class AdvertReader:
             if facts and known.is_news(kind + ",".join(facts), facts, seen.at_ns):
                 self._note(kind, seen.device_id, **facts)
         made = self._beacons(seen, known, one)
-        if one.packet is not None and known.is_echo(one.packet, seen.at_ns):
-            return made
+        if one.packet is None or not known.is_echo(one.packet, seen.at_ns):
+            made += self._presses(seen, known, one)
+        if one.packet is not None and one.packet != known.latest:
+            return made  # a late copy of what was so before
         if one.once is not None and known.is_measured_before(one.once):
             return made
-        return [
-            *made,
-            *self._presses(seen, known, one),
-            *self._states(seen, known, one),
-            *self._values(seen, known, one),
-        ]
+        return [*made, *self._states(seen, known, one), *self._values(seen, known, one)]
 
     def _beacons(self, seen: Sighting, known: Known, one: Contents) -> list[Observation]:
         """A pendant's first iBeacon after silence is a press; the others of the burst are the same press."""

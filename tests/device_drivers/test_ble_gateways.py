@@ -292,6 +292,22 @@ def test_late_copies_of_another_gateway_change_nothing() -> None:
     assert seen == [("button", "single", False), ("button", "double", False)]
 
 
+def test_a_late_copy_does_not_turn_a_state_back() -> None:
+    codec, device = BthomeCodec(), BthomeDevice()
+    closed, opened = device.says((0x2D, 0)), device.says((0x2D, 1))
+    seen = []
+    for second, data in ((0, closed), (1, opened), (2, closed), (70, opened)):
+        now = NOW + second * SECOND
+        seen += events(send(codec, ShellyRelay().raw(device.mac, data, now), now))
+    assert seen == [("door", "closed", False), ("door", "open", False), ("door", "open", True)]
+    missed, newest = device.says((0x2D, 0)), device.says((0x2D, 1), (0x3A, 1))
+    now = NOW + 75 * SECOND
+    assert events(send(codec, ShellyRelay().raw(device.mac, newest, now), now)) == [("button", "single", False)]
+    assert events(send(codec, ShellyRelay().raw(device.mac, missed, now), now)) == []
+    device.packet, now = 255, now + 11 * SECOND  # a new battery
+    assert events(send(codec, ShellyRelay().raw(device.mac, device.says((0x2D, 0)), now), now))[0][1] == "closed"
+
+
 def test_buttons_that_call_for_help() -> None:
     codec, device = BthomeCodec({"help_buttons": ["bc:02:6e:11:22:33"]}), BthomeDevice()
     found = [send(codec, ShellyRelay().raw(device.mac, device.press(code), NOW)) for code in (1, 0xFE, 0x81)]
