@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from device_drivers.generic_json.platforms import Said
-    from device_drivers.generic_json.rules import TopicFilter
+    from device_drivers.topics import TopicFilter
 
 MAX_TOPIC = 300
 MAX_REPLIES = 1_000

@@ -11,6 +11,7 @@ from typing import Any
 from device_drivers.generic_json.mapping import Condition, MappingError, ValueRule, condition, value_rule
 from device_drivers.generic_json.paths import JsonPath, PathError, as_text, compile_path
 from device_drivers.json_payload import any_time_ns
+from device_drivers.topics import TopicFilter
 
 CHINA = timezone(timedelta(hours=8))
 """Local times in Chinese feeds carry no zone."""
@@ -23,30 +24,12 @@ _NUMBER = re.compile(r"\d{1,15}(\.\d{1,9})?\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class TopicFilter:
-    """An MQTT topic filter with + and #."""
-
-    text: str
-    levels: tuple[str, ...]
-
-    def matches(self, topic: str) -> bool:
-        levels = topic.split("/")
-        for n, wanted in enumerate(self.levels):
-            if wanted == "#":
-                return True
-            if n >= len(levels) or wanted not in ("+", levels[n]):
-                return False
-        return len(levels) == len(self.levels)
-
-
 def topic_filter(text: Any, where: str) -> TopicFilter:
     """Check a topic filter. Raises MappingError."""
-    levels = tuple(text.split("/")) if isinstance(text, str) else ()
-    good = all(level in ("+", "#") or not {"+", "#"} & set(level) for level in levels) and "#" not in levels[:-1]
-    if not levels or levels == ("",) or not good:
-        raise MappingError(where, f"topic {text!r}; write an MQTT topic filter such as bed/+/vitals")
-    return TopicFilter(str(text), levels)
+    try:
+        return TopicFilter(text)
+    except ValueError as error:
+        raise MappingError(where, str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
