@@ -53,6 +53,8 @@ class MqttOptions:
     reconnect_max_s: int = 30
     capacity: int = 100_000
     qos: int = 1
+    clean: bool = False
+    """A session of no consequence: the broker forgets it, and keeps no messages for it, when it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +158,7 @@ class MqttSession:
         client = mqtt.Client(
             CallbackAPIVersion.VERSION2,
             client_id=options.client_id,
-            clean_session=False,
+            clean_session=options.clean,
             protocol=mqtt.MQTTv311,
             manual_ack=True,
         )

@@ -68,7 +68,7 @@ class DeviceAnswer(Answer):
     name: str
     placement: str
     room: str
-    options: dict[str, str | bool | int | float | None]
+    options: dict[str, Any]
     active: bool
     resident_id: Annotated[str | None, Field(examples=["r1"])]
     assigned: Moment | None

@@ -36,7 +36,8 @@ app.add_typer(devices_app, name="devices")
 
 
 @contextmanager
-def _database(config: Path) -> Iterator[Database]:
+def registry_database(config: Path) -> Iterator[Database]:
+    """The registry's database; its errors end the command with a sentence."""
     settings = load_settings(config)
     database = open_database(settings.data / "gateway.sqlite", check=False)
     try:
@@ -55,7 +56,7 @@ def create_key(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Make a key; it is shown this once."""
-    with _database(config) as database:
+    with registry_database(config) as database:
         typer.echo(KeyStore(database).create(name, role, by=BY, now_ns=time.time_ns()).secret)
 
 
@@ -63,7 +64,7 @@ def create_key(
 def list_keys(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """All keys, without their secrets."""
     table = Table("id", "name", "role", "active")
-    with _database(config) as database:
+    with registry_database(config) as database:
         for key in KeyStore(database).keys():  # noqa: SIM118 - no mapping
             table.add_row(key.id, key.name, key.role.value, "yes" if key.active else "revoked")
     out.print(table)
@@ -74,7 +75,7 @@ def revoke_key(
     key_id: Annotated[str, typer.Argument(help="Its id, as listed")], config: ConfigOption = DEFAULT_CONFIG
 ) -> None:
     """Make a key worthless from now on."""
-    with _database(config) as database:
+    with registry_database(config) as database:
         KeyStore(database).revoke(key_id, by=BY, now_ns=time.time_ns())
 
 
@@ -86,7 +87,7 @@ def add_resident(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Add a person cared for."""
-    with _database(config) as database:
+    with registry_database(config) as database:
         Registry(database).add_resident(Resident(resident_id, name, room=room), by=BY, now_ns=time.time_ns())
 
 
@@ -94,7 +95,7 @@ def add_resident(
 def list_residents(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """Everybody cared for."""
     table = Table("id", "name", "room")
-    with _database(config) as database:
+    with registry_database(config) as database:
         for resident in Registry(database).residents():
             table.add_row(resident.id, resident.display_name, resident.room)
     out.print(table)
@@ -112,7 +113,7 @@ def add_device(
     driver = find_driver(family)
     placement = "room" if room else "worn"
     device = Device(device_id, driver.family, placement=placement, room=room)
-    with _database(config) as database:
+    with registry_database(config) as database:
         registry, now_ns = Registry(database), time.time_ns()
         registry.add_device(device, by=BY, now_ns=now_ns)
         if resident is not None:
@@ -127,7 +128,7 @@ def add_device(
 def list_devices(config: ConfigOption = DEFAULT_CONFIG) -> None:
     """All devices and whom they belong to."""
     table = Table("id", "family", "resident", "room")
-    with _database(config) as database:
+    with registry_database(config) as database:
         registry = Registry(database)
         owners = {one.device_id: one.resident_id for one in registry.assignments()}
         for device in registry.devices():

@@ -1,0 +1,143 @@
+"""`yinling devices scan` and `test`: find what is connected, and try each alarm device before it is relied on."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import httpx
+import typer
+from rich.table import Table
+
+from gateway.cli import BAD_ANSWER, CANNOT, errors
+from gateway.cli.registry import BY, devices_app, registry_database
+from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption, out
+from gateway.commissioning import Step, commissioning_key, steps_of, well_done
+from gateway.config import Settings, load_settings
+from gateway.registry import Registry
+from gateway.scan import MqttListener, probe_port, serial_ports
+
+POLL_S = 0.5
+
+
+@devices_app.command("scan")
+def scan(
+    config: ConfigOption = DEFAULT_CONFIG,
+    port: Annotated[list[str] | None, typer.Option(help="Probe only this port (may be given again)")] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long to listen to MQTT")] = 10.0,
+    json_output: Annotated[bool, typer.Option("--json", help="Machine output")] = False,
+) -> None:
+    """Find serial ports and what speaks there (three valid frames in 3 s), list MQTT talkers, propose settings.
+
+    Ports that a running gateway holds cannot be probed: stop it first, or leave them out.
+    """
+    settings = load_settings(config)
+    reports = [probe_port(url) for url in (port or serial_ports())]
+    heard = asyncio.run(_listen(settings, seconds))
+    if json_output:
+        typer.echo(json.dumps(_plain(reports, heard), ensure_ascii=False))
+        return
+    ports = Table("port", "family", "baud", "frames", "rejected", "note")
+    for report in reports:
+        best = report.best
+        cells = (best.family, str(best.baud), str(best.frames), str(best.rejected)) if best else ("—",) * 4
+        ports.add_row(report.url, *cells, report.error or ("" if best else "nothing understood"))
+    out.print(ports)
+    talkers = Table("family", "device", "messages", "signals")
+    for one in heard.talkers():
+        talkers.add_row(one.family, one.device_id, str(one.messages), ", ".join(one.signals))
+    out.print(talkers)
+    for number, report in enumerate(reports, 1):
+        typer.echo(report.proposal(f"serial-{number}"), nl=False)
+
+
+@devices_app.command("test")
+def commission(
+    device_id: Annotated[str, typer.Argument(help="The device, as registered")],
+    url: Annotated[str, typer.Option(help="The running gateway")] = "http://127.0.0.1:8080",
+    key_file: Annotated[Path | None, typer.Option(help="File with an API key; YINLING_KEY otherwise")] = None,
+    signal: Annotated[list[str] | None, typer.Option(help="Only this signal (may be given again)")] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Patience for each step")] = 60.0,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Commissioning: press the button, walk, lie down ...; the gateway must see it. The result is stored."""
+    key = key_file.read_text(encoding="utf-8").strip() if key_file else os.environ.get("YINLING_KEY", "")
+    headers = {"authorization": f"Bearer {key}"}
+    with registry_database(config) as database:
+        registry = Registry(database)
+        device = registry.device(device_id)
+        if device is None:
+            errors.print(f"yinling: no device {device_id!r}; `yinling devices list` shows them")
+            raise typer.Exit(CANNOT)
+        language = load_settings(config).site.language
+        with httpx.Client(base_url=url, headers=headers, timeout=10) as api:
+            heard = signal or [value["signal"] for value in _live(api, device_id)]
+            steps = steps_of(device.family, heard)
+            results = {step.signal: _try(api, device_id, step, seconds, language) for step in steps}
+        done = json.dumps({"at_ns": time.time_ns(), "steps": results})
+        registry.put_setting(commissioning_key(device_id), done, by=BY, now_ns=time.time_ns())
+    if not results or not all(results.values()):
+        raise typer.Exit(BAD_ANSWER)
+
+
+def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language: str) -> bool:
+    out.print(step.zh if language == "zh-CN" else step.en)
+    since_ns, deadline = time.time_ns(), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if well_done(step, _live(api, device_id), since_ns):
+            out.print("[green]ok[/green]")
+            return True
+        time.sleep(POLL_S)
+    out.print("[red]not seen / 没有收到[/red]")
+    return False
+
+
+def _live(api: httpx.Client, device_id: str) -> list[dict[str, Any]]:
+    answer = api.get("/api/v1/devices")
+    if answer.status_code != httpx.codes.OK:
+        errors.print(f"yinling: the gateway answered {answer.status_code}: {answer.text[:200]}", highlight=False)
+        raise typer.Exit(CANNOT)
+    return [value for device in answer.json()["devices"] if device["id"] == device_id for value in device["values"]]
+
+
+async def _listen(settings: Settings, seconds: float) -> MqttListener:
+    from device_drivers.transports.mqtt_session import MqttSession
+    from gateway.wiring import observer_options
+
+    listener = MqttListener()
+    session = MqttSession(observer_options(settings, listener.subscriptions), asyncio.get_running_loop())
+    session.start()
+    try:
+        async with asyncio.timeout(seconds):
+            while messages := await session.take():
+                for message in messages:
+                    listener.hear(message.topic, message.payload, message.received_ns)
+                session.ack(messages)
+    except TimeoutError:
+        pass
+    finally:
+        session.stop()
+    return listener
+
+
+def _plain(reports: list[Any], heard: MqttListener) -> dict[str, Any]:
+    return {
+        "ports": [
+            {
+                "url": one.url,
+                "error": one.error,
+                "family": one.best.family if one.best else None,
+                "baud": one.best.baud if one.best else None,
+            }
+            for one in reports
+        ],
+        "talkers": [
+            {"family": t.family, "device": t.device_id, "messages": t.messages, "signals": list(t.signals)}
+            for t in heard.talkers()
+        ],
+        "not_understood": dict(heard.topics),
+    }
