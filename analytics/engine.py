@@ -44,6 +44,7 @@ class Engine:
 
     def __init__(self, *detectors: Detector | tuple[Detector, Iterable[str]], fusion: FallFusion | None = None) -> None:
         self._fusion = fusion or FallFusion()
+        self._found: list[Finding] = []
         self._parts: list[Detector] = []
         self._wants: list[frozenset[str] | None] = []
         for part in detectors:
@@ -92,9 +93,17 @@ class Engine:
 
     def step(self, now_ns: int) -> list[Finding]:
         """Everything that can be concluded by now, falls joined, in order of time."""
-        found = [finding for part in self._parts for finding in part.step(now_ns)]
-        found.sort(key=_when)
-        return self._fusion.fuse(found)
+        for part in self._parts:
+            self._found += part.step(now_ns)
+        found = sorted(self._found, key=_when)
+        fused = self._fusion.fuse(found)
+        self._found.clear()
+        return fused
+
+    def salvage(self) -> list[Finding]:
+        """After a `step` that raised: what the parts had found before, not joined, for each was lost to them."""
+        found, self._found = sorted(self._found, key=_when), []
+        return found
 
     def answered(self, episode: str) -> None:
         """A person has taken the alert of this episode: a further call for help is a new one."""

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -150,8 +151,11 @@ class Pipeline:
         now = self._clock()
         observations = [one if one.at_ns - now < FUTURE_TOLERANCE_NS else _not_ahead(one) for one in observations]
         saved = await self._save([*self._unsaved, *self._conclude(observations, now)], now)
-        for act in then:
-            act()
+        if saved:
+            for act in then:
+                act()
+        else:
+            self._arrived_then[:0] = then
         begun = self._monotonic()
         self._record(observations)
         recorded = self._monotonic()
@@ -187,13 +191,21 @@ class Pipeline:
         return findings
 
     def _after_fault(self, error: Exception, observations: list[Observation], now_ns: int) -> list[Finding]:
-        """Start a fresh engine, give it the events again, and say that there was a fault."""
+        """Start a fresh engine, give it the events again, and say that there was a fault.
+
+        What the old engine had found already is not lost with it.
+        """
         self.health.engine_faults += 1
         log.error("engine.fault", error=repr(error), exc_info=error)
-        self.engine = self._make_engine()
-        for device_id, resident_id in {**dict.fromkeys(self._unknown), **self._assigned}.items():
-            self.engine.attach(device_id, resident_id)
-        self.engine.ingest([one for one in observations if isinstance(one, DeviceEvent)])
+        found = self.engine.salvage()
+        events = [one for one in observations if isinstance(one, DeviceEvent)]
+        self.engine = self._fresh_engine()
+        try:
+            self.engine.ingest(events)
+            found += self.engine.step(now_ns)
+        except Exception as again:
+            log.exception("engine.fault_again", error=repr(again))
+            found += self._each_alone(events, now_ns)
         fault = Finding(
             episode=f"device_fault:engine:{now_ns}",
             kind="device_fault",
@@ -204,7 +216,36 @@ class Pipeline:
             devices=("engine",),
             evidence={"rule": "engine restarted after an internal fault", "error": repr(error)[:200]},
         )
-        return [fault, *self.engine.step(now_ns)]
+        return [fault, *found]
+
+    def _each_alone(self, events: list[DeviceEvent], now_ns: int) -> list[Finding]:
+        """An event that no engine survives takes no others with it; what other detectors make of it still counts."""
+        found: list[Finding] = []
+        healthy = False
+        for event in events:
+            if not healthy:
+                self.engine = self._fresh_engine()
+            healthy = self._survives(event, partial(self.engine.ingest, [event]))
+            healthy &= self._survives(event, partial(self._step_into, found, now_ns))
+            found += self.engine.salvage()
+        return found
+
+    def _step_into(self, found: list[Finding], now_ns: int) -> None:
+        found += self.engine.step(now_ns)
+
+    def _survives(self, event: DeviceEvent, act: Callable[[], None]) -> bool:
+        try:
+            act()
+        except Exception as error:
+            log.exception("engine.event_fault", observation=repr(event)[:500], error=repr(error))
+            return False
+        return True
+
+    def _fresh_engine(self) -> Engine:
+        engine = self._make_engine()
+        for device_id, resident_id in {**dict.fromkeys(self._unknown), **self._assigned}.items():
+            engine.attach(device_id, resident_id)
+        return engine
 
     async def _save(self, findings: list[Finding], now_ns: int) -> bool:
         """Commit the alerts that follow. What cannot be written now is kept and tried again every turn."""

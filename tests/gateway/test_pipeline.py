@@ -213,6 +213,50 @@ def test_a_faulty_detector_silences_nobody_and_is_reported(tmp_path: Path) -> No
     bench.store.close()
 
 
+class _Finder(_Faulty):
+    """Finds one fall, and remembers nothing of it afterwards."""
+
+    def __init__(self, found: list[Finding]) -> None:
+        super().__init__()
+        self._found = found
+
+    def step(self, _now_ns: int) -> list[Finding]:
+        found, self._found[:] = list(self._found), []
+        return found
+
+
+def test_what_was_found_before_another_detector_failed_is_not_lost(tmp_path: Path) -> None:
+    falls = [Finding("fall:watch:1", "fall", "r1", NOW, Phase.CONFIRMED, 0.9, ("watch",), {})]
+    bench = Bench(tmp_path, lambda: Engine(_Finder(falls), _Faulty()))  # type: ignore[arg-type]
+    bench.pipeline.assign({"watch": "r1"})
+    bench.pipeline.offer([Reading("watch", "heart_rate", 70.0, NOW, NOW)], None)
+    turn(bench)
+    assert sorted(bench.kinds()) == ["device_fault confirmed", "fall confirmed"]
+    bench.store.close()
+
+
+class _Allergic(_Faulty):
+    """Fails at one device's events, always."""
+
+    signals = ("fall",)
+
+    def ingest(self, observations: Sequence[Reading]) -> None:
+        if any(one.device_id == "poison" for one in observations):
+            raise ZeroDivisionError("a programming error")
+
+
+def test_an_event_that_no_engine_survives_takes_no_others_with_it(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, lambda: Engine(DeviceEvents(), _Allergic()))  # type: ignore[arg-type]
+    bench.pipeline.assign({"poison": "r2", "radar": "r1"})
+    bench.pipeline.offer([bench.event("fall", "poison"), bench.event("fall")], None)
+    turn(bench)
+    assert sorted(bench.kinds()) == ["device_fault confirmed", "fall confirmed", "fall confirmed"]
+    bench.pipeline.offer([bench.event("help_button")], None)
+    turn(bench)
+    assert bench.findings[-1].evidence["help_button"] is True
+    bench.store.close()
+
+
 def test_reassigning_and_removing_devices_changes_who_is_watched(bench: Bench) -> None:
     bench.pipeline.assign({"radar": "r2"})
     bench.pipeline.offer([bench.event("fall")], None)
@@ -255,3 +299,15 @@ def test_alerts_that_cannot_be_written_are_kept_and_tried_again_and_nothing_is_a
     assert bench.kinds() == ["fall confirmed", "fall confirmed"]
     assert bench.session.released == [1]
     assert pipeline_item(bench.pipeline, bench.clock.monotonic()).ok
+
+
+def test_a_device_that_waits_for_an_answer_gets_none_before_its_alert_is_on_disk(bench: Bench) -> None:
+    answered: list[str] = []
+    bench.disk_full = True
+    bench.pipeline.offer([bench.event("help_button")], None, lambda: answered.append("watch"))
+    turn(bench)
+    turn(bench)
+    assert answered == []
+    bench.disk_full = False
+    turn(bench)
+    assert answered == ["watch"]
