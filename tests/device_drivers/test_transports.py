@@ -6,8 +6,10 @@ import asyncio
 import os
 import pty
 import socket
+import termios
 import threading
 import tty
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +21,7 @@ from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
 from gateway.broker.supervisor import Broker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
 FAST = 0.05
@@ -147,6 +149,20 @@ def test_serial_line_over_a_socket_server(free_port: int) -> None:
     run(body)
 
 
+def test_an_error_of_the_terminal_interface_does_not_end_a_line_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    def pulled_while_opening(*_given: object, **_more: object) -> None:
+        raise termios.error(5, "Input/output error")
+
+    async def body() -> None:
+        monkeypatch.setattr("serial.serial_for_url", pulled_while_opening)
+        line = SerialLine(SerialOptions("/dev/gone", reopen_min_s=0.01), asyncio.get_running_loop())
+        line.start()
+        await until(lambda: line.health.failures > 2)
+        line.stop()
+
+    run(body)
+
+
 def test_a_serial_port_that_does_not_exist_is_retried_with_growing_pauses(tmp_path: Path) -> None:
     async def body() -> None:
         options = SerialOptions(str(tmp_path / "absent"), reopen_min_s=0.01, reopen_max_s=0.04)
@@ -182,24 +198,34 @@ async def payloads(from_session: MqttSession, count: int, *, acknowledge: bool =
     return received
 
 
+@asynccontextmanager
+async def running(options: BrokerOptions) -> AsyncIterator[Broker]:
+    broker = Broker(options, USERS)
+    await broker.start()
+    watch = asyncio.create_task(broker.run())
+    try:
+        yield broker
+    finally:
+        await broker.stop()
+        await watch
+
+
 def test_each_device_may_publish_only_its_own_topics_and_a_wrong_password_is_refused(
     tmp_path: Path, free_port: int
 ) -> None:
     async def body() -> None:
-        broker = Broker(BrokerOptions(tmp_path, port=free_port), USERS)
-        await broker.start()
-        gateway, device, thief = session(free_port), session(free_port, "w1", "w"), session(free_port, "w1", "x")
-        for one in (gateway, device, thief):
-            one.start()
-        await until(lambda: gateway.health.connected and device.health.connected and thief.health.refused >= 1)
-        device.publish("yinling/w2/up", b"forged")
-        device.publish("yinling/w1/up", b"own")
-        assert await payloads(gateway, 1) == [b"own"]
-        assert not thief.health.connected
-        assert "password" not in repr(thief.options)
-        for one in (gateway, device, thief):
-            one.stop()
-        await broker.stop()
+        async with running(BrokerOptions(tmp_path, port=free_port)):
+            gateway, device, thief = session(free_port), session(free_port, "w1", "w"), session(free_port, "w1", "x")
+            for one in (gateway, device, thief):
+                one.start()
+            await until(lambda: gateway.health.connected and device.health.connected and thief.health.refused >= 1)
+            device.publish("yinling/w2/up", b"forged")
+            device.publish("yinling/w1/up", b"own")
+            assert await payloads(gateway, 1) == [b"own"]
+            assert not thief.health.connected
+            assert "password" not in repr(thief.options)
+            for one in (gateway, device, thief):
+                one.stop()
 
     run(body)
 
@@ -208,34 +234,29 @@ def test_unacknowledged_messages_come_again_after_broker_kill_and_acknowledged_o
     tmp_path: Path, free_port: int
 ) -> None:
     async def body() -> None:
-        broker = Broker(BrokerOptions(tmp_path, port=free_port, ack_wait_s=2), USERS)
-        await broker.start()
-        watch = asyncio.create_task(broker.run())
-        gateway, device = session(free_port), session(free_port, "w1", "w")
-        gateway.start()
-        device.start()
-        await until(lambda: gateway.health.connected and device.health.connected)
-        for number in range(10):
-            device.publish("yinling/w1/up", b"%d" % number)
-        first = []
-        while len(first) < 10:
+        async with running(BrokerOptions(tmp_path, port=free_port, ack_wait_s=6)) as broker:
+            gateway, device = session(free_port), session(free_port, "w1", "w")
+            gateway.start()
+            device.start()
+            await until(lambda: gateway.health.connected and device.health.connected)
+            for number in range(10):
+                device.publish("yinling/w1/up", b"%d" % number)
+            first = []
+            while len(first) < 10:
+                first += await asyncio.wait_for(gateway.take(), 10)
+            gateway.ack(first[:5])
+            await until(lambda: gateway.health.acknowledged == 5)
+            device.publish("yinling/w1/up", b"mark")  # its arrival shows that the broker has read the acknowledgements
             first += await asyncio.wait_for(gateway.take(), 10)
-        gateway.ack(first[:5])
-        await until(lambda: gateway.health.acknowledged == 5)
-        device.publish("yinling/w1/up", b"mark")  # its arrival shows that the broker has read the acknowledgements
-        first += await asyncio.wait_for(gateway.take(), 10)
-        old = broker.pid
-        assert old is not None
-        os.kill(old, 9)
-        await until(lambda: broker.health.starts == 2 and gateway.health.connects == 2, 30)
-        gateway.ack(first[5:])  # belongs to the connection that has gone
-        assert gateway.health.lapsed == 6
-        again = await payloads(gateway, 6)
-        assert sorted(again) == [b"5", b"6", b"7", b"8", b"9", b"mark"]
-        gateway.stop()
-        device.stop()
-        await broker.stop()
-        await watch
+            assert broker.pid is not None
+            os.kill(broker.pid, 9)
+            await until(lambda: broker.health.starts == 2 and gateway.health.connects == 2, 30)
+            gateway.ack(first[5:])  # belongs to the connection that has gone
+            assert gateway.health.lapsed == len(first) - 5
+            again = await payloads(gateway, 6)
+            assert set(again) == {b"5", b"6", b"7", b"8", b"9", b"mark"}
+            gateway.stop()
+            device.stop()
 
     run(body)
 
@@ -245,16 +266,14 @@ def test_a_running_broker_is_adopted_and_takes_new_accounts(tmp_path: Path, free
         options = BrokerOptions(tmp_path, port=free_port)
         first = Broker(options, USERS)
         await first.start()
-        second = Broker(options, USERS)
-        await second.start()
-        assert second.pid == first.pid
-        assert second.health.adopted == 1
-        second.set_users([*USERS, BrokerUser("w2", hash_password("n"), ("yinling/w2/#",), ())])
-        newcomer = session(free_port, "w2", "n")
-        newcomer.start()
-        await until(lambda: newcomer.health.connected, 20)
-        newcomer.stop()
-        await second.stop()
+        async with running(options) as second:
+            assert second.pid == first.pid
+            assert second.health.adopted == 1
+            second.set_users([*USERS, BrokerUser("w2", hash_password("n"), ("yinling/w2/#",), ())])
+            newcomer = session(free_port, "w2", "n")
+            newcomer.start()
+            await until(lambda: newcomer.health.connected, 20)
+            newcomer.stop()
         await first.stop()
 
     run(body)
