@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gateway.context import HealthItem
-from gateway.sources import MqttSource
+from gateway.sources import DRIVER_FAULT, MqttSource
 from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
@@ -53,6 +53,8 @@ def source_item(source: Source) -> HealthItem:
         return HealthItem(
             name, False, f"{name} 订阅被消息代理拒绝", f"{name}: the broker refused a subscription", numbers
         )
+    if codec.rejected[DRIVER_FAULT]:
+        return HealthItem(name, False, f"{name} 驱动程序出错", f"{name}: the driver failed at some input", numbers)
     if codec.frames + rejected > 100 and rejected > MAX_REJECTED_SHARE * (codec.frames + rejected):
         return HealthItem(name, False, f"{name} 数据错误过多", f"{name}: too many bad frames", numbers)
     return HealthItem(name, True, f"{name} 正常", f"{name} is well", numbers)

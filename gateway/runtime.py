@@ -271,8 +271,14 @@ class Gateway:
 
     async def _poll(self) -> None:
         now_ns = self.clock()
+        failed: Exception | None = None
         for source in self.sources:
-            source.poll(now_ns)
+            try:
+                source.poll(now_ns)
+            except Exception as error:  # noqa: BLE001 - the others are polled all the same
+                failed = error
+        if failed is not None:
+            raise failed
 
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):

@@ -5,15 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import structlog
+
 from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from device_drivers.codec import MessageCodec, StreamCodec
+    from device_drivers.codec import CodecHealth, MessageCodec, StreamCodec
     from device_drivers.observations import Observation
     from device_drivers.transports.mqtt_session import MqttMessage, MqttSession
     from device_drivers.transports.serial_line import SerialLine
+
+log = structlog.get_logger(__name__)
+
+DRIVER_FAULT = "driver_fault"
+"""The reason under which input is counted that a driver failed at: its mistake silences neither others nor the rest."""
 
 
 @dataclass(slots=True)
@@ -57,7 +64,10 @@ class SerialSource:
             for chunk in chunks:
                 if chunk.opened:
                     self.line.write(self.codec.on_open())
-                observations += self.codec.feed(chunk.data, chunk.received_ns)
+                try:
+                    observations += self.codec.feed(chunk.data, chunk.received_ns)
+                except Exception as error:  # noqa: BLE001 - a driver's mistake, see DRIVER_FAULT
+                    _failed_at(self.name, self.codec.health, error, chunk.data)
             if observations:
                 self._offer(observations, None)
 
@@ -108,7 +118,11 @@ class MqttSource:
             observations: list[Observation] = []
             devices: list[str] = []
             for message in messages:
-                found = feed(message.topic, message.payload, message.received_ns, retained=message.retained)
+                try:
+                    found = feed(message.topic, message.payload, message.received_ns, retained=message.retained)
+                except Exception as error:  # noqa: BLE001 - a driver's mistake, see DRIVER_FAULT
+                    _failed_at(self.name, self.codec.health, error, message.payload, message.topic)
+                    found = []
                 devices.append(found[0].device_id if found else "")
                 observations += found
             self.decode_seconds += self._monotonic() - begun
@@ -133,6 +147,13 @@ class MqttSource:
     def stop(self) -> None:
         """Disconnect."""
         self.session.stop()
+
+
+def _failed_at(name: str, health: CodecHealth, error: Exception, data: bytes, topic: str = "") -> None:
+    if not health.rejected[DRIVER_FAULT]:
+        more = {"topic": topic, "data": data[:200].hex(), "error": repr(error)}
+        log.error("source.driver_fault", source=name, exc_info=error, **more)
+    health.rejected[DRIVER_FAULT] += 1
 
 
 Source = SerialSource | MqttSource | TcpSource

@@ -1,0 +1,93 @@
+"""Sources over a driver with a mistake in it: what it fails at is counted and shown, and everything else goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from device_drivers.codec import CodecHealth
+from device_drivers.observations import DeviceEvent
+from device_drivers.transports.mqtt_session import MqttHealth, MqttMessage
+from device_drivers.transports.serial_line import Chunk, SerialHealth
+from gateway import box_health
+from gateway.config import settings_from
+from gateway.runtime import Gateway
+from gateway.sources import Held, MqttSource, SerialSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from device_drivers.observations import Observation
+
+NOW = 1_800_000_000 * 10**9
+
+
+class Codec:
+    """Fails at the word "poison"; everything else is a call for help."""
+
+    family = "mistaken"
+    device_id = "button"
+
+    def __init__(self) -> None:
+        self.health = CodecHealth()
+
+    def feed(self, *given: Any, **_more: Any) -> list[Observation]:
+        data = given[-2]
+        if data == b"poison":
+            raise ZeroDivisionError("a programming error")
+        return [DeviceEvent("button", "help_button", True, NOW, NOW)]
+
+
+class Way:
+    """Gives one batch, then ends."""
+
+    def __init__(self, items: list[Any], health: Any) -> None:
+        self.batches = [items, []]
+        self.health = health
+
+    async def take(self) -> list[Any]:
+        return self.batches.pop(0)
+
+
+def test_a_message_that_a_driver_fails_at_is_counted_and_acknowledged_and_silences_no_other() -> None:
+    payloads = [b"press", b"poison", b"press"]
+    messages = [MqttMessage("t", payload, NOW, 1, mid, False, 1) for mid, payload in enumerate(payloads)]
+    offered: list[tuple[list[Observation], Held | None]] = []
+    session: Any = Way(messages, MqttHealth(connected=True))
+    source = MqttSource(session, Codec(), lambda found, held: offered.append((found, held)), 5.0, lambda: 0.0)  # type: ignore[arg-type]
+    asyncio.run(source.run())
+    ((found, held),) = offered
+    assert len(found) == 2
+    assert held is not None
+    assert held.messages == messages
+    assert held.devices == ["button", "", "button"]
+    item = box_health.source_item(source)
+    assert not item.ok
+    assert item.numbers["rejected"] == 1
+
+
+def test_bytes_that_a_driver_fails_at_do_not_end_a_serial_line() -> None:
+    offered: list[Observation] = []
+    line: Any = Way([Chunk(b"poison", NOW), Chunk(b"press", NOW)], SerialHealth(connected=True))
+    source = SerialSource(line, Codec(), lambda found, _held: offered.extend(found))  # type: ignore[arg-type]
+    asyncio.run(source.run())
+    assert len(offered) == 1
+    assert not box_health.source_item(source).ok
+
+
+def test_a_source_that_cannot_be_polled_keeps_no_other_from_it(tmp_path: Path) -> None:
+    polled: list[int] = []
+
+    def fail(_now_ns: int) -> None:
+        raise ZeroDivisionError("a programming error")
+
+    gateway = Gateway(settings_from({}, tmp_path), clock=lambda: NOW)
+    gateway.sources = [SimpleNamespace(poll=fail), SimpleNamespace(poll=polled.append)]  # type: ignore[list-item]
+
+    async def body() -> None:
+        await asyncio.gather(gateway._poll(), return_exceptions=True)
+
+    asyncio.run(body())
+    assert polled == [NOW]
+    gateway._database_thread.shutdown()
