@@ -87,7 +87,7 @@ class SerialLine:
             return False
         try:
             port.write(data)
-        except (OSError, serial.SerialException) as error:
+        except (OSError, serial.SerialException, TypeError) as error:  # TypeError: closed by the reader meanwhile
             self._failed(error)
             return False
         self.health.bytes_out += len(data)
@@ -106,7 +106,7 @@ class SerialLine:
             before = self.health.bytes_in
             try:
                 self._read_until_lost()
-            except (OSError, serial.SerialException, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - termios has an error of its own; none may end the line for good
                 self._failed(error)
             if self.health.bytes_in > before:
                 delay = self.options.reopen_min_s
