@@ -64,7 +64,7 @@ class Dispatcher:
 
         stop = self._service.on_outbox(wake)
         try:
-            self.counts["released"] += await asyncio.to_thread(self._service.outbox.release_all)
+            await self._release_all()
             while True:
                 await self._round()
         finally:
@@ -73,6 +73,17 @@ class Dispatcher:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _release_all(self) -> None:
+        while True:
+            try:
+                self.counts["released"] += await asyncio.to_thread(self._service.outbox.release_all)
+            except Exception:
+                self.counts["release_failed"] += 1
+                log.exception("the outbox cannot be written")
+                await asyncio.sleep(LONGEST_NAP_S)
+            else:
+                return
 
     async def _round(self) -> None:
         self._wake.clear()

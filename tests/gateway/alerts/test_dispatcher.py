@@ -144,8 +144,8 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
     """While reading and writing fail, it goes on trying; the message is written down when the disk is back."""
 
     async def scene() -> None:
-        broken = {"claim", "settle"}
-        claim, settle = site.service.outbox.claim, site.service.settle
+        broken = {"release", "claim", "settle"}
+        release, claim, settle = site.service.outbox.release_all, site.service.outbox.claim, site.service.settle
 
         def failing(name: str, works: Callable[..., Any]) -> Callable[..., Any]:
             def act(*given: Any, **more: Any) -> Any:
@@ -155,11 +155,14 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
 
             return act
 
+        monkeypatch.setattr(site.service.outbox, "release_all", failing("release", release))
         monkeypatch.setattr(site.service.outbox, "claim", failing("claim", claim))
         monkeypatch.setattr(site.service, "settle", failing("settle", settle))
         far = FarSide(accept)
         async with dispatching(site, {"webhook": far, "sms": far, "siren": far}) as dispatcher:
             alert = press(site)
+            await until(lambda: dispatcher.counts["release_failed"] > 0)
+            broken.discard("release")
             await until(lambda: dispatcher.counts["claim_failed"] > 0)
             broken.discard("claim")
             await until(lambda: dispatcher.counts["settle_failed"] > 0)
