@@ -155,6 +155,20 @@ class AlertSettings(_Settings):
     cancel_window_s: float = Field(20.0, ge=0, le=120)
 
 
+class HomeAssistantSettings(_Settings):
+    """Telling Home Assistant of residents, alerts and the box, over the same broker. Off unless wanted.
+
+    Whoever may read that broker reads it too: names and vital signs are told only when asked for.
+    """
+
+    enabled: bool = False
+    prefix: str = Field("homeassistant", pattern=r"^[^+#/][^+#]*[^+#/]$")
+    names: bool = False
+    """Tell residents' names and rooms; otherwise only numbers."""
+    vitals: bool = False
+    """Tell heart rate, oxygen, breathing, temperature, presence and bed."""
+
+
 class Settings(_Settings):
     """The whole file."""
 
@@ -170,6 +184,7 @@ class Settings(_Settings):
     influx: InfluxSettings | None = None
     store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
     alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
+    home_assistant: HomeAssistantSettings = HomeAssistantSettings()  # type: ignore[call-arg]
     base: Path = Field(Path(), exclude=True)
     """Folder that relative paths start from: that of the file."""
 

@@ -10,11 +10,13 @@ from device_drivers.registry import UnknownFamilyError, find_driver
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions, subscriptions_of
 from device_drivers.transports.serial_line import SerialLine, SerialOptions
 from device_drivers.transports.tcp_listener import TcpOptions
+from gateway import home_assistant
 from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, share_filters
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.config import ConfigError
+from gateway.home_assistant_link import HomeAssistantLink
 from gateway.secrets import own_secret
 from gateway.sources import MqttSource, SerialSource
 from gateway.store.base import StoreOptions
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from device_drivers.codec import MessageCodec
     from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
+    from gateway.context import Context
     from gateway.registry import Registry
     from gateway.sources import Source
     from gateway.store.base import SeriesStore
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from gateway.tcp_source import Offer
 
 GATEWAY_USER = "yinling-gateway"
+HOME_ASSISTANT_USER = "home-assistant"
 CALLBACK_PATH = "/api/v1/assist/callback"
 
 
@@ -63,6 +67,37 @@ def gateway_user(settings: Settings) -> BrokerUser:
     """The gateway's own account on the embedded broker."""
     password = own_secret(settings.data, "broker").get_secret_value()
     return BrokerUser(GATEWAY_USER, hash_password(password), ("#",), ("#",))
+
+
+def own_users(settings: Settings) -> list[BrokerUser]:
+    """The accounts on the embedded broker that belong to no device: the gateway's, and Home Assistant's if wanted."""
+    users = [gateway_user(settings)]
+    home = settings.home_assistant
+    if home.enabled:
+        password = own_secret(settings.data, HOME_ASSISTANT_USER).get_secret_value()
+        read = (f"{home.prefix}/#", f"{home_assistant.BASE}/#")
+        write = (f"{home.prefix}/status",)
+        users.append(BrokerUser(HOME_ASSISTANT_USER, hash_password(password), write, read))
+    return users
+
+
+def home_assistant_link(
+    settings: Settings, context: Context, loop: asyncio.AbstractEventLoop
+) -> HomeAssistantLink | None:
+    """What tells Home Assistant, None where that is not wanted. Raises ConfigError."""
+    if not settings.home_assistant.enabled:
+        return None
+    username, password = _login(settings)
+    options = MqttOptions(
+        host=_reach(settings.mqtt),
+        port=settings.mqtt.port,
+        client_id=f"{settings.mqtt.client_id}-home-assistant",
+        username=username,
+        password=password,
+        tls=_client_tls(settings, settings.mqtt.tls),
+        will=(home_assistant.AVAILABILITY, home_assistant.OFFLINE),
+    )
+    return HomeAssistantLink(MqttSession(options, loop, context.clock), context)
 
 
 def device_users(registry: Registry) -> list[BrokerUser]:

@@ -6,6 +6,7 @@ by `ack`, so that after a crash the broker (persistent session) sends again what
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 import threading
 import time
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 REFUSED = frozenset({"Not authorized", "Bad user name or password", "Client identifier not valid"})
 BACK_PRESSURE_S = 5.0
+FAREWELL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class MqttOptions:
     qos: int = 1
     clean: bool = False
     """A session of no consequence: the broker forgets it, and keeps no messages for it, when it ends."""
+    will: tuple[str, bytes] | None = None
+    """What is said (retained) when the session ends, whether on purpose or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +123,9 @@ class MqttSession:
     def stop(self) -> None:
         """Disconnect; the persistent session stays on the broker."""
         self._inbox.close()
+        if self.options.will is not None and self.health.connected:
+            with contextlib.suppress(RuntimeError, ValueError):  # the connection went in this moment
+                self._client.publish(*self.options.will, qos=1, retain=True).wait_for_publish(FAREWELL_S)
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -166,6 +173,8 @@ class MqttSession:
             client.username_pw_set(options.username, options.password)
         if options.tls is not None:
             client.tls_set_context(_tls_context(options.tls))
+        if options.will is not None:
+            client.will_set(*options.will, qos=1, retain=True)
         client.reconnect_delay_set(options.reconnect_min_s, options.reconnect_max_s)
         client.max_queued_messages_set(10_000)
         client.on_connect = self._connected

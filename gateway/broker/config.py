@@ -108,7 +108,8 @@ def render(options: BrokerOptions, users: Sequence[BrokerUser], core_port: int) 
 
 def _user(user: BrokerUser) -> dict[str, object]:
     def subjects(topics: tuple[str, ...]) -> list[str]:
-        return [topic_to_subject(topic) for topic in topics]
+        parents = [topic.removesuffix("/#") for topic in topics if topic.endswith("/#")]  # `a/#` means `a` as well
+        return list(dict.fromkeys(map(topic_to_subject, (*topics, *parents))))
 
     return {
         "user": user.name,

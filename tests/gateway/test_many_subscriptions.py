@@ -131,6 +131,23 @@ def test_a_refused_subscription_is_a_fault_that_shows(tmp_path: Path, free_port:
     asyncio.run(asyncio.wait_for(body(), 60))
 
 
+def test_an_account_may_subscribe_to_all_below_its_own_topic(tmp_path: Path, free_port: int) -> None:
+    settings = settings_from({"mqtt": {"port": free_port, "families": []}}, tmp_path)
+
+    async def body() -> None:
+        async with running(settings, BrokerUser("bridge", hash_password("secret"), ("z/#",), ("z/#",))):
+            bridge = client(settings, "bridge", "secret")
+            bridge.listen(["z/#"])
+            bridge.start()
+            await until(lambda: bridge.health.connected)
+            bridge.publish("z/a/set", b"1")
+            (message,) = await asyncio.wait_for(bridge.take(), 10)
+            assert (message.topic, bridge.health.unsubscribed) == ("z/a/set", 0)
+            bridge.stop()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
 def test_shares() -> None:
     assert share_filters([]) == [()]
     assert share_filters(["a", "b", "c"]) == [("a", "b"), ("c",)]
