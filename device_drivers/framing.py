@@ -71,6 +71,7 @@ class Framer:
         self._refuse = refuse
         self._buffer = bytearray()
         self._find = _finder(spec.heads)
+        self._single_bytes = all(len(head) == 1 for head in spec.heads)
 
     @property
     def pending(self) -> int:
@@ -114,7 +115,7 @@ class Framer:
 
     def _judge(self, at: int) -> int | Bad:
         available = len(self._buffer) - at
-        if not self._buffer.startswith(self._spec.heads, at):
+        if not (self._single_bytes or self._buffer.startswith(self._spec.heads, at)):
             return NEED_MORE
         verdict = self._spec.check(self._buffer, at)
         if isinstance(verdict, Bad):
@@ -128,7 +129,12 @@ class Framer:
 def _finder(heads: tuple[bytes, ...]) -> Callable[[bytearray, int], int]:
     """A search that gives where the next head, or the part of one at the very end, stands; else the end."""
     single = heads[0] if len(heads) == 1 else None
-    pattern = re.compile(b"|".join(re.escape(head) for head in heads))
+    # One set for all heads of a single byte: a choice of a hundred would be tried one by one at every byte.
+    first_bytes = b"".join(re.escape(head) for head in heads if len(head) == 1)
+    choices = [re.escape(head) for head in heads if len(head) != 1] + (
+        [b"[" + first_bytes + b"]"] if first_bytes else []
+    )
+    pattern = re.compile(b"|".join(choices), re.DOTALL)
 
     def find(buffer: bytearray, at: int) -> int:
         if single is not None:
