@@ -192,7 +192,10 @@ class TcpSource:
         """Send the codecs' queries, end idle connections, tell who is online."""
         self.listener.sweep()
         for session in list(self._sessions.values()):
-            session.connection.write(session.codec.poll(now_ns))
+            try:
+                session.connection.write(session.codec.poll(now_ns))
+            except Exception as error:  # noqa: BLE001 - a driver's mistake with one device silences no other
+                self._failed(session.connection, session.admitted.device_id, error)
         self._tell_online(now_ns)
 
     # The listener calls these
@@ -200,10 +203,13 @@ class TcpSource:
     def received(self, connection: Connection, data: bytes, received_ns: int) -> None:
         """Bytes of a device, or of a stranger who may become one."""
         session = self._sessions.get(connection)
-        if session is None:
-            session, data = self._recognise(connection, data, received_ns)
-        if session is not None:
-            self._feed(session, data, received_ns)
+        try:
+            if session is None:
+                session, data = self._recognise(connection, data, received_ns)
+            if session is not None:
+                self._feed(session, data, received_ns)
+        except Exception as error:  # noqa: BLE001 - a driver's mistake with one device silences no other
+            self._failed(connection, session.admitted.device_id if session is not None else connection.peer, error)
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""
@@ -211,6 +217,15 @@ class TcpSource:
         session = self._sessions.pop(connection, None)
         if session is not None and self._by_device.get(session.admitted.device_id) is session:
             del self._by_device[session.admitted.device_id]
+
+    def _failed(self, connection: Connection, who: str, error: Exception) -> None:
+        """The device connects again and begins anew; what its driver could not stand is shown."""
+        self.faults[who] = f"{type(error).__name__}: {error}"[:200]
+        while len(self.faults) > KEPT_UNKNOWN:
+            del self.faults[next(iter(self.faults))]
+        log.error("tcp.driver_fault", device=who, exc_info=error)
+        self._strangers.pop(connection, None)
+        connection.close("driver_fault")
 
     # Strangers
 

@@ -335,3 +335,37 @@ def test_a_wrong_option_silences_nobody() -> None:
             assert source_item(site.source).ok
 
     run(scene())
+
+
+def test_a_driver_s_mistake_with_one_device_silences_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    from device_drivers.watch_3g import Watch3GCodec
+
+    def broken(self: Watch3GCodec, data: bytes, received_ns: int) -> list[Observation]:
+        raise RuntimeError("cannot read this")
+
+    async def scene() -> None:
+        async with gateway() as site:
+            watch, writer = await site.connect(LK)
+            await watch.readexactly(len(LK))
+            other, heartbeat = await site.connect(jt808_frame(Frame(2, phone(NUMBER), 1, b"")))
+            await other.readexactly(20)
+            with monkeypatch.context() as patched:
+                patched.setattr(Watch3GCodec, "feed", broken)
+                writer.write(LK)
+                assert await ends(watch) == b""
+                stranger, _ = await site.connect(LK)
+                assert await ends(stranger) == b""
+            item = source_item(site.source)
+            assert not item.ok
+            assert "cannot read this" in item.en
+            heartbeat.write(jt808_frame(Frame(2, phone(NUMBER), 2, b"")))
+            assert await other.readexactly(20)
+            reader, _ = await site.connect(LK)
+            assert await reader.readexactly(len(LK)) == LK
+            with monkeypatch.context() as patched:
+                patched.setattr(Watch3GCodec, "poll", lambda *_: 1 // 0)
+                site.source.poll(NOW)
+            assert await ends(reader) == b""
+            assert site.source.listener.health.closed["driver_fault"] == 3
+
+    run(scene())
