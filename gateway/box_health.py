@@ -76,7 +76,7 @@ def _tcp_item(source: TcpSource, numbers: dict[str, float]) -> HealthItem:
         return HealthItem(name, False, f"{name} 端口未打开", f"{name}: the port is not open", numbers)
     if source.faults:
         wrong = "; ".join(f"{device}: {why}" for device, why in sorted(source.faults.items()))
-        return HealthItem(name, False, f"{name} 设备选项有误：{wrong}", f"{name}: wrong option of {wrong}", numbers)
+        return HealthItem(name, False, f"{name} 设备有误：{wrong}", f"{name}: trouble with {wrong}", numbers)
     unknown = ", ".join(list(source.unknown)[-3:])
     zh = f"{name} 正常" + (f"；未登记的设备：{unknown}" if unknown else "")
     en = f"{name} is well" + (f"; not registered: {unknown}" if unknown else "")
