@@ -110,6 +110,13 @@ def forwarder_item(forwarder: InfluxForwarder) -> HealthItem:
     )
 
 
+def home_assistant_item(connected: bool) -> HealthItem:
+    """The session that tells Home Assistant."""
+    if connected:
+        return HealthItem("home_assistant", True, "Home Assistant 同步正常", "Home Assistant is being told", {})
+    return HealthItem("home_assistant", False, "Home Assistant 同步中断", "Home Assistant is not being told", {})
+
+
 def pipeline_item(pipeline: Pipeline, now_s: float) -> HealthItem:
     """The heart: is it turning, and has it had faults. now_s: monotonic."""
     health = pipeline.health

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.config import BrokerUser
     from gateway.config import Settings
+    from gateway.home_assistant_link import HomeAssistantLink
     from gateway.registry import Device
     from gateway.server import GatewayServer
     from gateway.sources import Source
@@ -53,6 +54,7 @@ POLL_S = 1.0
 REGISTRY_S = 5.0
 HEALTH_S = 5.0
 RETAIN_S = 3600.0
+LOOK_S = 2.0
 
 
 class Gateway:
@@ -74,6 +76,7 @@ class Gateway:
         self.broker: Broker | None = None
         self.server: GatewayServer | None = None
         self._serving = asyncio.Event()
+        self.home_assistant: HomeAssistantLink | None = None
         self.sources: list[Source] = []
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
@@ -104,6 +107,7 @@ class Gateway:
         self.pipeline = Pipeline(default_engine, self._take_findings, self.store, self.live, self.clock, self.monotonic)
         await self._open_ways_in()
         self.context = self._make_context()
+        self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part ends, then end everything in order."""
@@ -111,6 +115,8 @@ class Gateway:
             source.start()
         if self.forwarder is not None:
             self.forwarder.start()
+        if self.home_assistant is not None:
+            self.home_assistant.start()
         stopping = asyncio.create_task(stop.wait())
         tasks = {asyncio.create_task(part, name=name) for name, part in self._parts()}
         try:
@@ -144,7 +150,7 @@ class Gateway:
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts
-            self.broker.set_users([self._own_account, *accounts])
+            self.broker.set_users([*self._own_accounts, *accounts])
 
     def command(self, device_id: str, name: str, value: str | float | None = None) -> bool:
         """Send a command to a device on a TCP port; False while it is not connected.
@@ -167,13 +173,15 @@ class Gateway:
             items.append(box_health.broker_item(self.broker))
         if self.forwarder is not None:
             items.append(box_health.forwarder_item(self.forwarder))
+        if self.home_assistant is not None:
+            items.append(box_health.home_assistant_item(self.home_assistant.session.health.connected))
         return items
 
     async def _open_ways_in(self) -> None:
         if self.settings.mqtt.embedded:
-            self._own_account = wiring.gateway_user(self.settings)
+            self._own_accounts = wiring.own_users(self.settings)
             self._accounts = await self.in_database(wiring.device_users, self.registry)
-            self.broker = Broker(wiring.broker_options(self.settings), [self._own_account, *self._accounts])
+            self.broker = Broker(wiring.broker_options(self.settings), [*self._own_accounts, *self._accounts])
             await self.broker.start()
         around = wiring.Surroundings(self._loop, self.pipeline.offer, self.clock, self.monotonic)
         self.sources = wiring.make_sources(self.settings, around)
@@ -219,6 +227,8 @@ class Gateway:
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
+        if self.home_assistant is not None:
+            yield "home_assistant", self._every("home_assistant", LOOK_S, self.home_assistant.look)
 
     async def _serve(self) -> None:
         """The web parts take seconds to load on a small box; alarms do not wait for them."""
@@ -237,6 +247,8 @@ class Gateway:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self.home_assistant is not None:
+            await asyncio.to_thread(self.home_assistant.stop)
         if self.broker is not None:
             await self.broker.stop()
         if self.forwarder is not None:
