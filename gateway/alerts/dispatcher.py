@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from gateway.channels.base import Accepted, Refused
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from gateway.channels.base import Channel, Dispatch
 
 log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 LONGEST_NAP_S = 1.0
 """The wall clock may be set while waiting; nothing is late by more than this."""
@@ -54,6 +59,8 @@ class Dispatcher:
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
         self.counts: Counter[str] = Counter()
+        # Its own: the loop's pool fills with look-ups when the network is away, and all alerts would wait for them.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="outbox")
 
     async def run(self) -> None:
         """Dispatch for ever. Rows that were on the wire when the last run ended are sent again."""
@@ -73,11 +80,15 @@ class Dispatcher:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._threads.shutdown(wait=False)
+
+    async def _in_thread(self, act: Callable[P, R], *given: P.args, **named: P.kwargs) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(act, *given, **named))
 
     async def _release_all(self) -> None:
         while True:
             try:
-                self.counts["released"] += await asyncio.to_thread(self._service.outbox.release_all)
+                self.counts["released"] += await self._in_thread(self._service.outbox.release_all)
             except Exception:
                 self.counts["release_failed"] += 1
                 log.exception("the outbox cannot be written")
@@ -88,8 +99,8 @@ class Dispatcher:
     async def _round(self) -> None:
         self._wake.clear()
         try:
-            claimed = await asyncio.to_thread(self._claim, list(self._tasks.values()))
-            nap_s = 0.0 if claimed else await asyncio.to_thread(self._nap_s)
+            claimed = await self._in_thread(self._claim, list(self._tasks.values()))
+            nap_s = 0.0 if claimed else await self._in_thread(self._nap_s)
         except Exception:
             # A full or locked disk: the rows are still there; try again shortly.
             self.counts["claim_failed"] += 1
@@ -137,7 +148,7 @@ class Dispatcher:
     async def _settle(self, dispatch: Dispatch, result: Accepted | Refused) -> None:
         while True:
             try:
-                await asyncio.to_thread(self._service.settle, dispatch, result, self._clock())
+                await self._in_thread(self._service.settle, dispatch, result, self._clock())
             except Exception:
                 self.counts["settle_failed"] += 1
                 log.exception("how dispatch %s ended cannot be written down", dispatch.id)

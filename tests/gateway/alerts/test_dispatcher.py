@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -168,6 +169,25 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
             await until(lambda: dispatcher.counts["settle_failed"] > 0)
             broken.clear()
             await until(lambda: site.service.get(alert.id).state is State.DELIVERED)
+
+    asyncio.run(scene())
+
+
+def test_look_ups_that_hang_hold_up_nobody_else(site: Site) -> None:
+    """Without the internet, names are looked up for seconds, in the threads that the loop lends to everybody."""
+
+    async def scene() -> None:
+        loop, over = asyncio.get_running_loop(), threading.Event()
+        look_ups = [loop.run_in_executor(None, over.wait, DEADLINE_S) for _ in range(64)]
+        far = FarSide(accept)
+        try:
+            async with dispatching(site, {"webhook": far, "sms": far, "siren": far}):
+                press(site)
+                await until(lambda: len(far.sent) == 3)
+                assert not over.is_set()
+        finally:
+            over.set()
+            await asyncio.gather(*look_ups)
 
     asyncio.run(scene())
 
