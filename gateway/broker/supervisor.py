@@ -120,6 +120,8 @@ class Broker:
         self.health.running = False
 
     def _launch(self) -> None:
+        if _accepts(self.options):  # or another program's answer would be taken for our broker's
+            raise BrokerError(f"port {self.options.port} is taken by another program: end it or set mqtt.port")
         self._write_config()
         with (self.options.directory / "broker.err").open("wb") as errors:
             self._process = psutil.Popen(

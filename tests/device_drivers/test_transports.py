@@ -18,7 +18,7 @@ from device_drivers.transports.handover import Handover
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions
 from device_drivers.transports.serial_line import SerialLine, SerialOptions
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
-from gateway.broker.supervisor import Broker
+from gateway.broker.supervisor import Broker, BrokerError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -274,6 +274,18 @@ def test_a_running_broker_is_adopted_and_takes_new_accounts(tmp_path: Path, free
             await until(lambda: newcomer.health.connected, 20)
             newcomer.stop()
         await first.stop()
+
+    run(body)
+
+
+def test_another_programs_port_is_not_taken_for_the_brokers(tmp_path: Path) -> None:
+    async def body() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as foreign:
+            broker = Broker(BrokerOptions(tmp_path, port=foreign.getsockname()[1]), USERS)
+            with pytest.raises(BrokerError, match="taken by another program"):
+                await broker.start()
+            assert not broker.health.running
+            await broker.stop()
 
     run(body)
 
