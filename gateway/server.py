@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import socket
 from typing import TYPE_CHECKING
 
+import structlog
 import uvicorn
 
 from gateway.api.app import create_api
 from gateway.console.mount import login_link, mount_console
 
 if TYPE_CHECKING:
-    import asyncio
-    import socket
     from collections.abc import Iterator
 
     from gateway.context import Context
 
+log = structlog.get_logger(__name__)
+
 SHUTDOWN_S = 2
+RETRY_S = 2.0
 
 
 class _Server(uvicorn.Server):
@@ -63,7 +67,23 @@ class GatewayServer:
     async def serve(self, accepting: asyncio.Event) -> None:
         """Accept connections until stopped; `accepting` is set once they are."""
         self._server.accepting = accepting
-        await self._server.serve()
+        listening = await self._listen()
+        if listening is not None:
+            await self._server.serve(sockets=[listening])
+
+    async def _listen(self) -> socket.socket | None:
+        """The port; one that is taken is waited for, because alarms go on without it. None when stopped meanwhile."""
+        config, told = self._server.config, False
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        while not self._server.should_exit:
+            try:
+                return socket.create_server((config.host, config.port), family=family, backlog=config.backlog)
+            except OSError as error:
+                if not told:
+                    log.error("server.port_taken", api=self.url, error=str(error))  # noqa: TRY400 - no traceback needed
+                told = True
+            await asyncio.sleep(RETRY_S)
+        return None
 
     def stop(self) -> None:
         """End; open streams are closed after a short grace."""

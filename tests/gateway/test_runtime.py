@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import TYPE_CHECKING
+
+import pytest
 
 from gateway import box_health
 from gateway.config import settings_from
 from gateway.runtime import Gateway
+from gateway.server import GatewayServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,3 +41,26 @@ def test_a_duty_that_fails_is_tried_again_and_shown_until_it_works(tmp_path: Pat
     assert not item.ok
     assert "deadlines" in item.zh
     assert "deadlines" in item.en
+
+
+def test_a_port_of_the_console_that_is_taken_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.server.RETRY_S", 0.01)
+
+    async def body() -> None:
+        foreign = socket.create_server(("127.0.0.1", 0))
+        settings = settings_from({"api": {"port": foreign.getsockname()[1]}, "mqtt": {"embedded": False}}, tmp_path)
+        gateway = Gateway(settings)
+        await gateway.open()
+        server = GatewayServer(gateway.context)
+        accepting = asyncio.Event()
+        serving = asyncio.create_task(server.serve(accepting))
+        await asyncio.sleep(0.1)
+        assert not serving.done()
+        foreign.close()
+        await asyncio.wait_for(accepting.wait(), 30)
+        server.stop()
+        await serving
+        never = asyncio.create_task(asyncio.sleep(0))
+        await gateway._close({never})
+
+    asyncio.run(body())
