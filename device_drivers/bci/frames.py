@@ -39,10 +39,13 @@ class Judge:
 
     def __init__(self) -> None:
         self.to_come = 0
-        self.spec = FrameSpec(tuple(bytes((first,)) for first in range(0x80, 0x100)), self.check, HEADER_SIZE)
+        # Any byte is looked at: bytes between frames tell another protocol from this one, whose frames are easy to find.
+        self.spec = FrameSpec((b"",), self.check, HEADER_SIZE)
 
     def check(self, buffer: bytearray, start: int) -> int | Bad:
-        """Judge the frame that begins at `start`: its size, NEED_MORE, or Bad ("short" or "length")."""
+        """Judge what begins at `start`: a frame's size, NEED_MORE, or Bad ("out_of_step", "short" or "length")."""
+        if buffer[start] < 0x80:
+            return Bad("out_of_step", 1)
         if buffer.startswith(PREAMBLE[: len(buffer) - start], start):
             return self._header(buffer, start)
         if self.to_come and buffer[start] & 0xFE == 0xF0:
