@@ -39,7 +39,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.to_come = 0
-        # Any byte is looked at: bytes between frames tell another protocol from this one, whose frames are easy to find.
+        # Every byte is judged: bytes between frames tell another protocol from this one, whose frames are easy to find.
         self.spec = FrameSpec((b"",), self.check, HEADER_SIZE)
 
     def check(self, buffer: bytearray, start: int) -> int | Bad:
