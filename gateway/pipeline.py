@@ -36,6 +36,8 @@ MAX_EXTENSIONS = 6
 STORE_PATIENCE_S = 6.0
 LATENCY_KEPT = 65_536
 MAX_UNSAVED = 10_000
+DISK_TRIES = 3
+"""So many findings that fail one after the other mean that the disk takes nothing, not that they are bad."""
 LIFE_SIGNALS = frozenset(
     {"help_button", "fall", "fall_warning", "static_stay", "smoke", "gas", "carbon_monoxide", "water_leak"}
 )
@@ -206,17 +208,7 @@ class Pipeline:
         except Exception as again:
             log.exception("engine.fault_again", error=repr(again))
             found += self._each_alone(events, now_ns)
-        fault = Finding(
-            episode=f"device_fault:engine:{now_ns}",
-            kind="device_fault",
-            resident_id=None,
-            at_ns=now_ns,
-            phase=Phase.CONFIRMED,
-            confidence=1.0,
-            devices=("engine",),
-            evidence={"rule": "engine restarted after an internal fault", "error": repr(error)[:200]},
-        )
-        return [fault, *found]
+        return [_fault(now_ns, "engine restarted after an internal fault", repr(error)[:200]), *found]
 
     def _each_alone(self, events: list[DeviceEvent], now_ns: int) -> list[Finding]:
         """An event that no engine survives takes no others with it; what other detectors make of it still counts."""
@@ -252,18 +244,40 @@ class Pipeline:
         if not findings:
             return True
         started = self._monotonic()
+        left = await self._untaken(findings, now_ns)
+        if 0 < len(left) < len(findings):
+            left = await self._give_up(left, now_ns)
+        self._unsaved = left[-MAX_UNSAVED:]
+        self.health.commit_seconds += self._monotonic() - started
+        return not left
+
+    async def _untaken(self, findings: list[Finding], now_ns: int) -> list[Finding]:
+        """Take all at once; if that fails, one by one, so that one bad finding holds up no other. Gives what failed."""
+        if await self._taken(findings, now_ns):
+            return []
+        failed: list[Finding] = []
+        for number, one in enumerate(findings, 1):
+            if len(findings) == 1 or not await self._taken([one], now_ns):
+                failed.append(one)
+            if len(failed) == number == DISK_TRIES:
+                return findings
+        return failed
+
+    async def _taken(self, findings: list[Finding], now_ns: int) -> bool:
         try:
             await self._take_findings(findings, now_ns)
         except Exception as error:
             self.health.commit_failures += 1
             if not self._unsaved:
                 log.exception("alerts.cannot_be_written", error=repr(error), waiting=len(findings))
-            self._unsaved = findings[-MAX_UNSAVED:]
             return False
-        finally:
-            self.health.commit_seconds += self._monotonic() - started
-        self._unsaved = []
         return True
+
+    async def _give_up(self, findings: list[Finding], now_ns: int) -> list[Finding]:
+        """Others could be written, so it is not the disk: these never will be. Say so in their place."""
+        log.error("alerts.refused", findings=[repr(one) for one in findings])
+        said = [_fault(now_ns, "a finding could not become an alert", f"{one.kind} {one.episode}") for one in findings]
+        return await self._untaken(said, now_ns)
 
     @property
     def unsaved_findings(self) -> int:
@@ -327,6 +341,12 @@ class Pipeline:
             extensions=held.extensions + 1,
         )
         self._held.append((longer, appended))
+
+
+def _fault(now_ns: int, rule: str, error: str) -> Finding:
+    """The gateway's own fault as a technical finding."""
+    episode, evidence = f"device_fault:engine:{now_ns}", {"rule": rule, "error": error}
+    return Finding(episode, "device_fault", None, now_ns, Phase.CONFIRMED, 1.0, ("engine",), evidence)
 
 
 def _not_ahead(one: Observation) -> Observation:
