@@ -32,6 +32,7 @@ from gateway.registry import Registry
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
+from gateway.watchdog import ALIVE, READY, notify
 from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ POLL_S = 1.0
 REGISTRY_S = 5.0
 HEALTH_S = 5.0
 RETAIN_S = 3600.0
+WATCHDOG_S = 5.0
 LOOK_S = 2.0
 
 
@@ -226,6 +228,7 @@ class Gateway:
         yield "polling", self._every("polling", POLL_S, self._poll)
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
+        yield "watchdog", self._every("watchdog", WATCHDOG_S, self._alive)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
         if self.home_assistant is not None:
             yield "home_assistant", self._every("home_assistant", LOOK_S, self.home_assistant.look)
@@ -291,6 +294,13 @@ class Gateway:
                 failed = error
         if failed is not None:
             raise failed
+
+    async def _alive(self) -> None:
+        """Say so to the service manager, if the pipeline turns and the database answers."""
+        await self.in_database(self.registry.fingerprint)
+        if self.monotonic() - self.pipeline.health.last_turn_s < box_health.SILENT_TURN_S:
+            notify(READY)
+            notify(ALIVE)
 
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import structlog
 import typer
@@ -14,6 +14,9 @@ import typer
 from gateway.cli import BAD_ANSWER, app, errors
 from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption
 from gateway.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from gateway.runtime import Gateway
 
 
 @app.command()
@@ -45,8 +48,18 @@ async def run_gateway(settings: Settings) -> int:
     except (BrokerError, DatabaseError, StoreError, OSError) as error:
         errors.print(f"yinling: {error}; `yinling doctor` says more", highlight=False)
         return BAD_ANSWER
-    await gateway.run(stop)
+    running = asyncio.create_task(gateway.run(stop))
+    greeting = asyncio.create_task(_greet(gateway))
+    try:
+        await running
+    finally:
+        greeting.cancel()
     return 0
+
+
+async def _greet(gateway: Gateway) -> None:
+    server = await gateway.serving()
+    errors.print(f"银龄 Yinling  {server.url}  log in with an API key / 用 API 密钥登录: yinling keys create NAME")
 
 
 def set_up_logging(level: int) -> None:

@@ -11,10 +11,13 @@ import pytest
 from gateway import box_health
 from gateway.config import settings_from
 from gateway.runtime import Gateway
+from gateway.watchdog import ALIVE, READY, notify
 from gateway.server import GatewayServer
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 
 def test_a_duty_that_fails_is_tried_again_and_shown_until_it_works(tmp_path: Path) -> None:
@@ -64,3 +67,19 @@ def test_a_port_of_the_console_that_is_taken_is_waited_for(tmp_path: Path, monke
         await gateway._close({never})
 
     asyncio.run(body())
+
+
+def test_the_service_manager_hears_of_it_and_an_absent_one_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    assert not notify(ALIVE)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "absent"))
+    assert not notify(ALIVE)
+    monkeypatch.setenv("NOTIFY_SOCKET", "@yinling-nobody-listens-here")
+    assert not notify(ALIVE)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        assert notify(READY)
+        assert manager.recv(64) == READY
