@@ -32,8 +32,8 @@ from gateway.registry import Registry
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
-from gateway.watchdog import ALIVE, READY, notify
 from gateway.tcp_source import TcpSource
+from gateway.watchdog import ALIVE, READY, notify
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence

@@ -11,8 +11,8 @@ import pytest
 from gateway import box_health
 from gateway.config import settings_from
 from gateway.runtime import Gateway
-from gateway.watchdog import ALIVE, READY, notify
 from gateway.server import GatewayServer
+from gateway.watchdog import ALIVE, READY, notify
 
 if TYPE_CHECKING:
     from pathlib import Path
