@@ -88,7 +88,7 @@ def probe_port(
 ) -> PortReport:
     """Listen at the speed of every family, one speed after the other; blocking, `seconds` for each speed."""
     report = PortReport(url)
-    families = [driver for driver in drivers().values() if driver.stream is not None]
+    families = [one for one in drivers().values() if one.stream is not None and not one.first_bytes]
     for baud in sorted({driver.baud for driver in families}, reverse=True):
         candidates = [driver for driver in families if driver.baud == baud]
         try:
