@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from device_drivers.codec import CodecHealth, MessageCodec, StreamCodec
     from device_drivers.observations import Observation
     from device_drivers.transports.mqtt_session import MqttMessage, MqttSession
+    from device_drivers.transports.polled import PolledLine
     from device_drivers.transports.serial_line import SerialLine
 
 log = structlog.get_logger(__name__)
@@ -38,10 +39,10 @@ class Held:
 
 
 class SerialSource:
-    """One device on a serial line."""
+    """One device on a serial line, or one that is asked again and again."""
 
     def __init__(
-        self, line: SerialLine, codec: StreamCodec, offer: Callable[[list[Observation], Held | None], None]
+        self, line: SerialLine | PolledLine, codec: StreamCodec, offer: Callable[[list[Observation], Held | None], None]
     ) -> None:
         self.line = line
         self.codec = codec

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from device_drivers.modbus_io import ModbusIoCodec
 from device_drivers.registry import UnknownFamilyError, find_driver
+from device_drivers.transports.http_poll import HttpPoll
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions, subscriptions_of
-from device_drivers.transports.serial_line import SerialLine, SerialOptions
+from device_drivers.transports.polled import PollOptions
+from device_drivers.transports.serial_line import PARITIES, SerialLine, SerialOptions
 from device_drivers.transports.tcp_listener import TcpOptions
 from gateway import home_assistant
 from gateway.alerts.payload import PayloadBuilder
@@ -27,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from device_drivers.codec import MessageCodec
+    from device_drivers.codec import MessageCodec, StreamCodec
+    from device_drivers.transports.polled import PolledLine
     from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
     from gateway.context import Context
     from gateway.registry import Registry
@@ -38,6 +42,8 @@ if TYPE_CHECKING:
 
 GATEWAY_USER = "yinling-gateway"
 HOME_ASSISTANT_USER = "home-assistant"
+PAGE_PERIOD_S = 1.5
+BUS_PERIOD_S, BUS_TIMEOUT_S, BUS_LONGEST_S = 0.2, 0.5, 5.0
 CALLBACK_PATH = "/api/v1/assist/callback"
 
 
@@ -181,9 +187,25 @@ def _serial_source(line: SerialSettings, around: Surroundings) -> SerialSource:
     driver = find_driver(line.family)
     if driver.stream is None:
         raise ConfigError(f"serial {line.url}: {line.family} does not come over a serial line")
-    options = SerialOptions(line.url, line.baud or driver.baud, line.parity)
-    codec = driver.stream(line.device_id, line.options)
-    return SerialSource(SerialLine(options, around.loop, around.clock), codec, around.offer)
+    try:
+        codec = driver.stream(line.device_id, line.options)
+        way = _line(line, codec, line.baud or driver.baud, around)
+    except ValueError as error:
+        raise ConfigError(f"serial {line.url}: {error}") from error
+    return SerialSource(way, codec, around.offer)
+
+
+def _line(line: SerialSettings, codec: StreamCodec, baud: int, around: Surroundings) -> SerialLine | PolledLine:
+    """The way to one device: a serial line, a web page that is asked, or a Modbus bus."""
+    if line.url.startswith(("http://", "https://")):
+        return HttpPoll(PollOptions(line.url, period_s=PAGE_PERIOD_S), around.loop, around.clock)
+    if isinstance(codec, ModbusIoCodec):
+        from device_drivers.transports.modbus_poll import ModbusPoll
+
+        options = PollOptions(line.url, period_s=BUS_PERIOD_S, timeout_s=BUS_TIMEOUT_S, longest_s=BUS_LONGEST_S)
+        parity = PARITIES[line.parity]
+        return ModbusPoll(options, codec.requests, around.loop, around.clock, baud=baud, parity=parity)
+    return SerialLine(SerialOptions(line.url, baud, line.parity), around.loop, around.clock)
 
 
 def _tcp_source(port: TcpSettings, around: Surroundings) -> TcpSource:
