@@ -37,7 +37,8 @@ def decode(
 
     Serial streams: --hex BYTES, or --payload TEXT for those that send text. MQTT: --topic and --payload. Bluetooth
     families also take bare bytes, --hex BYTES: a whole advertisement, service data or a GATT value; --topic names the
-    service or characteristic where the bytes do not tell it by themselves: --topic 2A37.
+    service or characteristic where the bytes do not tell it by themselves: --topic 2A37. LoRaWAN payloads likewise:
+    --topic names model, port or both: --topic WS301, --topic TRACKERD/7.
     """
     driver = find_driver(family)
     now_ns = time.time_ns()

@@ -131,6 +131,32 @@ def test_a_refused_subscription_is_a_fault_that_shows(tmp_path: Path, free_port:
     asyncio.run(asyncio.wait_for(body(), 60))
 
 
+def test_a_sensor_that_announces_itself_is_heard_without_any_setting(tmp_path: Path, free_port: int) -> None:
+    settings = settings_from({"mqtt": {"port": free_port, "families": ["esphome"]}}, tmp_path)
+    config = b'{"stat_t": "lab/7/air", "val_tpl": "{{ value_json.t }}", "dev_cla": "temperature", "uniq_id": "lab7"}'
+
+    async def body() -> None:
+        async with running(settings, BrokerUser("lab", hash_password("secret"), ("#",), ())) as site:
+            (source,) = site.sources
+            lab = client(settings, "lab", "secret")
+            lab.start()
+            await until(lambda: lab.health.connected)
+            lab.publish("homeassistant/sensor/lab7/config", config, retain=True)
+            await until(lambda: "lab/7/air" in source.codec.casual_subscriptions())  # type: ignore[union-attr]
+            source.poll(time.time_ns())
+
+            def heard() -> bool:
+                lab.publish("lab/7/air", b'{"t": 21.5}')
+                return bool(site.found)
+
+            await until(heard)
+            assert {(one.device_id, one.signal) for one in site.found} == {("ha/lab7", "room_temperature")}
+            assert box_health.source_item(source).ok
+            lab.stop()
+
+    asyncio.run(asyncio.wait_for(body(), 60))
+
+
 def test_an_account_may_subscribe_to_all_below_its_own_topic(tmp_path: Path, free_port: int) -> None:
     settings = settings_from({"mqtt": {"port": free_port, "families": []}}, tmp_path)
 
