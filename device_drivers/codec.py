@@ -185,6 +185,9 @@ class Driver:
     aliases: tuple[str, ...] = ()
     hint_zh: str = ""
     hint_en: str = ""
+    lost_after_s: float = 300.0
+    """How long one of these devices may be silent before it counts as lost. Buttons and door contacts speak once a day,
+    meters only when they are used (inf)."""
     show_all: Mapping[str, Any] = field(default_factory=dict)
     first_bytes: tuple[bytes, ...] = ()
     commands: tuple[str, ...] = ()

@@ -88,6 +88,7 @@ class Pipeline:
         self._monotonic = monotonic
         self._assigned: dict[str, str | None] = {}
         self._unknown: set[str] = set()
+        self._lost_after_s: dict[str, float] = {}
         self._unsaved: list[Finding] = []
         self._arrived: list[Observation] = []
         self._arrived_held: list[Held] = []
@@ -113,18 +114,28 @@ class Pipeline:
                 self._wake.set()
                 return
 
-    def assign(self, assignments: Mapping[str, str | None]) -> bool:
-        """Make the watched devices exactly these: device -> resident (None: a room's device). Whether that is news."""
-        if assignments == self._assigned:
+    def assign(self, assignments: Mapping[str, str | None], lost_after_s: Mapping[str, float] | None = None) -> bool:
+        """Make the watched devices exactly these: device -> resident (None: a room's device). Whether that is news.
+
+        lost_after_s: how long a device may be silent, where it is not the engine's usual limit.
+        """
+        if assignments == self._assigned and (lost_after_s or {}) == self._lost_after_s:
             return False
+        changed = {one for one, limit in (lost_after_s or {}).items() if self._lost_after_s.get(one) != limit}
+        self._lost_after_s = dict(lost_after_s or {})
         for device_id in self._assigned.keys() - assignments.keys():
             self.engine.detach(device_id)
         for device_id, resident_id in assignments.items():
-            if device_id not in self._assigned or self._assigned[device_id] != resident_id:
-                self.engine.attach(device_id, resident_id)
+            if device_id not in self._assigned or self._assigned[device_id] != resident_id or device_id in changed:
+                self._attach(self.engine, device_id, resident_id)
         self._assigned = dict(assignments)
         self._unknown -= self._assigned.keys()
         return True
+
+    def _attach(self, engine: Engine, device_id: str, resident_id: str | None) -> None:
+        limit = self._lost_after_s.get(device_id)
+        options = {} if limit is None else {"lost_after_s": limit}
+        engine.attach(device_id, resident_id, **options)
 
     def close_episodes(self, episodes: Sequence[str]) -> None:
         """These alerts have ended: what happens from now on is new."""
@@ -236,7 +247,7 @@ class Pipeline:
     def _fresh_engine(self) -> Engine:
         engine = self._make_engine()
         for device_id, resident_id in {**dict.fromkeys(self._unknown), **self._assigned}.items():
-            engine.attach(device_id, resident_id)
+            self._attach(engine, device_id, resident_id)
         return engine
 
     async def _save(self, findings: list[Finding], now_ns: int) -> bool:

@@ -148,7 +148,7 @@ class Gateway:
         for source in self.sources:
             if isinstance(source, TcpSource):
                 source.allow(devices)
-        if self.pipeline.assign(assignments):
+        if self.pipeline.assign(assignments, wiring.silence_limits(devices)):
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -27,14 +28,14 @@ from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from device_drivers.codec import MessageCodec, StreamCodec
     from device_drivers.transports.polled import PolledLine
     from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
     from gateway.context import Context
-    from gateway.registry import Registry
+    from gateway.registry import Device, Registry
     from gateway.sources import Source
     from gateway.store.base import SeriesStore
     from gateway.store.influx_forwarder import InfluxForwarder
@@ -118,6 +119,19 @@ def device_users(registry: Registry) -> list[BrokerUser]:
             publish, subscribe = topics(device_id)
             users.append(BrokerUser(device_id, hashed, publish, subscribe))
     return users
+
+
+def silence_limits(devices: Iterable[Device]) -> dict[str, float]:
+    """Seconds that each device may be silent: its option `lost_after_s`, or what is usual in its family."""
+    limits: dict[str, float] = {}
+    for device in devices:
+        own = device.options.get("lost_after_s")
+        if isinstance(own, int | float) and not isinstance(own, bool) and own > 0:
+            limits[device.id] = float(own)
+            continue
+        with contextlib.suppress(UnknownFamilyError):
+            limits[device.id] = find_driver(device.family).lost_after_s
+    return limits
 
 
 def make_sources(settings: Settings, around: Surroundings) -> list[Source]:

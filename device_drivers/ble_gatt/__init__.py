@@ -14,6 +14,7 @@ def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=float("inf"),
     family="ble_gatt",
     title_zh="蓝牙健康仪器（标准 GATT：心率、血氧、血压、体温、血糖、体重）",
     title_en="Bluetooth health meters (standard GATT: heart rate, oxygen, pressure, temperature, glucose, weight)",

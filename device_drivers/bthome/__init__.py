@@ -16,6 +16,7 @@ def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=26 * 3600.0,
     family="bthome",
     title_zh="BTHome / Shelly BLU（按钮、门窗、人体、温湿度），由 Shelly 继电器转发",
     title_en="BTHome and Shelly BLU (buttons, doors, motion, climate), relayed by Shelly devices",

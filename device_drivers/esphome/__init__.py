@@ -16,6 +16,7 @@ def _account_topics(device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=26 * 3600.0,
     family="esphome",
     title_zh="ESPHome 节点与 Home Assistant 自动发现的传感器",
     title_en="ESPHome nodes and sensors announced by Home Assistant discovery",

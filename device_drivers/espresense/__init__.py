@@ -14,6 +14,7 @@ def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=26 * 3600.0,
     family="espresense",
     title_zh="ESPresense 房间定位（每个房间一块 ESP32）",
     title_en="ESPresense room presence (one ESP32 in each room)",

@@ -16,6 +16,7 @@ def _account_topics(device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=26 * 3600.0,
     family="generic_json",
     title_zh="任意 JSON 设备（按配置映射；阿里 Alink、华为 IoTDA 物模型）",
     title_en="Any JSON device (by a mapping in the settings; Alink and Huawei IoTDA device models)",

@@ -23,6 +23,7 @@ def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 CHIRPSTACK = Driver(
+    lost_after_s=26 * 3600.0,
     family="chirpstack",
     title_zh="LoRaWAN 设备（ChirpStack 服务器）",
     title_en="LoRaWAN devices (ChirpStack server)",
@@ -34,6 +35,7 @@ CHIRPSTACK = Driver(
     hint_en=f"Set ChirpStack's MQTT integration to JSON. {_HINT_EN}",
 )
 THETHINGS = Driver(
+    lost_after_s=26 * 3600.0,
     family="thethings",
     title_zh="LoRaWAN 设备（The Things Stack 服务器）",
     title_en="LoRaWAN devices (The Things Stack server)",

@@ -16,6 +16,7 @@ def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=3600.0,
     family="minew",
     title_zh="云里物里蓝牙网关（B10 呼救吊坠、温湿度标签、信标、BTHome）",
     title_en="Minew Bluetooth gateways (B10 call pendant, sensor tags, beacons, BTHome)",

@@ -19,6 +19,7 @@ def _account_topics(device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=26 * 3600.0,
     family="openmqttgateway",
     title_zh="OpenMQTTGateway / Theengs 蓝牙网关（标签、按钮、体重秤、温湿度计）",
     title_en="OpenMQTTGateway and Theengs Bluetooth gateways (tags, buttons, scales, sensors)",

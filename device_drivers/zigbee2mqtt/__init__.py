@@ -16,6 +16,7 @@ def _account_topics(device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 DRIVER = Driver(
+    lost_after_s=26 * 3600.0,
     family="zigbee2mqtt",
     title_zh="Zigbee2MQTT 网关（呼救按钮、门磁、人体、烟雾、燃气、水浸、跌倒雷达、床垫）",
     title_en="Zigbee2MQTT bridge (call buttons, doors, motion, smoke, gas, water, fall radars, bed pads)",

@@ -16,9 +16,11 @@ from device_drivers.transports.mqtt_session import MqttMessage
 from gateway.box_health import pipeline_item
 from gateway.live import LiveState
 from gateway.pipeline import MAX_UNKNOWN, Pipeline
+from gateway.registry import Device
 from gateway.sources import Held
 from gateway.store.base import StoreOptions
 from gateway.store.duckdb_store import DuckDBStore
+from gateway.wiring import silence_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -338,3 +340,19 @@ def test_a_full_disk_is_not_asked_about_every_waiting_finding(bench: Bench) -> N
     bench.disk_full = False
     turn(bench)
     assert len(bench.findings) == 200
+
+
+def test_a_device_that_seldom_speaks_is_not_lost_after_the_usual_five_minutes(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    devices = [Device("door", "zigbee2mqtt"), Device("watch", "yinling_wearable"), Device("meter", "ble_gatt")]
+    devices.append(Device("own", "zigbee2mqtt", options={"lost_after_s": 60}))
+    limits = silence_limits([*devices, Device("other", "a family of somebody else")])
+    assert limits == {"door": 26 * 3600.0, "watch": 300.0, "meter": float("inf"), "own": 60.0}
+    assert bench.pipeline.assign({device.id: "r1" for device in devices}, limits)
+    assert not bench.pipeline.assign({device.id: "r1" for device in devices}, limits)
+    for _ in range(80):
+        turn(bench)
+        bench.clock.push(5)
+    assert sorted(finding.devices for finding in bench.findings) == [("own",), ("watch",)]
+    assert {finding.kind for finding in bench.findings} == {"signal_lost"}
+    bench.store.close()
