@@ -9,8 +9,6 @@ from gateway.sources import DRIVER_FAULT, MqttSource
 from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.supervisor import Broker
     from gateway.pipeline import Pipeline
@@ -156,8 +154,3 @@ def alert_event(change: AlertChange) -> dict[str, Any]:
         "revision": alert.revision,
         "entries": [{"type": entry.type.value, "at_ns": entry.at_ns, "who": entry.who} for entry in change.entries],
     }
-
-
-def all_well(items: Iterable[HealthItem]) -> bool:
-    """Whether every part is well."""
-    return all(item.ok for item in items)

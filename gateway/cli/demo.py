@@ -17,7 +17,7 @@ import typer
 
 from gateway.cli import BAD_ANSWER, app
 from gateway.cli.judge import Emergency, judge, report, table
-from gateway.cli.rig import Rig, RigDevice, free_port
+from gateway.cli.rig import HASTE, Rig, RigDevice, free_port
 from gateway.cli.run import set_up_logging
 from gateway.cli.setup import out
 from gateway.config import load_settings
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 DEFAULT_PORT = 8080
 SCENARIO = "home"
-HASTE = ("--speed=20", "--on-scene-s=60", "--resolved-s=40")
-"""The people of the stand-in service are close by and work 20 times faster, so that a day's pieces fit into 90 s."""
 DEVICES = (
     RigDevice("wearable-1", "yinling_wearable"),
     RigDevice("radar-livingroom", "micradar", room="客厅", serial_link="radar-livingroom"),

@@ -17,7 +17,7 @@ import typer
 from rich.table import Table
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
-from gateway.cli.rig import Rig, RigDevice
+from gateway.cli.rig import HASTE, Rig, RigDevice
 from gateway.cli.setup import out
 from gateway.registry import Resident
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from simulators.recordings import Recording
     from simulators.replay import Played
 
-HASTE = ("--speed=20", "--on-scene-s=60", "--resolved-s=40")
 WINDOW_S = 20.0
 SETTLE_S = 15.0
 """After a recording: the time in which a suspected fall is decided, and on top of it the cancel window."""
