@@ -127,7 +127,10 @@ class MqttSession:
             with contextlib.suppress(RuntimeError, ValueError):  # the connection went in this moment
                 self._client.publish(*self.options.will, qos=1, retain=True).wait_for_publish(FAREWELL_S)
         self._client.disconnect()
-        self._client.loop_stop()
+        with contextlib.suppress(AttributeError):  # paho joins a thread that may have ended and gone in this moment
+            self._client.loop_stop()
+        for name in ("on_connect", "on_disconnect", "on_message", "on_subscribe"):
+            setattr(self._client, name, None)  # no circle back to us: its sockets close with its last reference
 
     async def take(self) -> list[MqttMessage]:
         """Wait for messages; an empty list means that the session was stopped."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import serial
+from serial.urlhandler import protocol_socket
 
 from device_drivers.transports.handover import Handover
 
@@ -115,13 +116,7 @@ class SerialLine:
             delay = min(delay * 2, self.options.reopen_max_s)
 
     def _read_until_lost(self) -> None:
-        with serial.serial_for_url(
-            self.options.url,
-            baudrate=self.options.baud,
-            parity=PARITIES[self.options.parity],
-            timeout=READ_TIMEOUT_S,
-            write_timeout=WRITE_TIMEOUT_S,
-        ) as port:
+        with _open(self.options) as port:
             self._port = port
             self.health.connected, self.health.opens = True, self.health.opens + 1
             self._inbox.put(Chunk(b"", self._clock(), opened=True), wait_s=1.0)
@@ -147,3 +142,22 @@ class SerialLine:
     def _failed(self, error: Exception) -> None:
         self.health.failures += 1
         self.health.last_error = f"{type(error).__name__}: {error}"
+
+
+class _SocketPort(protocol_socket.Serial):
+    """A serial server over TCP: it may speak at once, and pyserial drops what came in before the port was open."""
+
+    def reset_input_buffer(self) -> None:
+        """Keep what came."""
+
+
+def _open(options: SerialOptions) -> serial.SerialBase:
+    over_tcp = options.url.lower().startswith("socket://")
+    kind = _SocketPort if over_tcp else serial.serial_for_url
+    return kind(
+        options.url,
+        baudrate=options.baud,
+        parity=PARITIES[options.parity],
+        timeout=READ_TIMEOUT_S,
+        write_timeout=WRITE_TIMEOUT_S,
+    )

@@ -197,6 +197,7 @@ async def _end(process: psutil.Process) -> None:
             await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
         except psutil.TimeoutExpired:
             process.kill()
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
     if isinstance(process, psutil.Popen):
         process.poll()
 

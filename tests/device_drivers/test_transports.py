@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from serial.urlhandler import protocol_socket
 
 from device_drivers.transports.handover import Handover
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions
@@ -143,6 +144,31 @@ def test_serial_line_over_a_socket_server(free_port: int) -> None:
             peer, _ = await asyncio.to_thread(server.accept)
             with peer:
                 peer.sendall(b"\x01\x02\x03")
+                assert await gather_bytes(line, 3) == b"\x01\x02\x03"
+            line.stop()
+
+    run(body)
+
+
+def test_what_a_serial_server_sends_in_the_moment_of_connecting_is_kept(
+    free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bytes are in the socket before the port counts as open: pyserial would clear them away."""
+    spoken = threading.Event()
+
+    def slow_to_open(_port: protocol_socket.Serial) -> None:
+        assert spoken.wait(10)
+
+    monkeypatch.setattr(protocol_socket.Serial, "_update_dtr_state", slow_to_open)
+
+    async def body() -> None:
+        with socket.create_server(("127.0.0.1", free_port)) as server:
+            line = SerialLine(SerialOptions(f"socket://127.0.0.1:{free_port}"), asyncio.get_running_loop())
+            line.start()
+            peer, _ = await asyncio.to_thread(server.accept)
+            with peer:
+                peer.sendall(b"\x01\x02\x03")
+                spoken.set()
                 assert await gather_bytes(line, 3) == b"\x01\x02\x03"
             line.stop()
 
