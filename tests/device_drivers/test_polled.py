@@ -35,7 +35,7 @@ NOW = 1_790_000_000_000_000_000
 FAST = 0.02
 
 
-async def until(condition: Callable[[], bool], seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "the condition did not come true in time"

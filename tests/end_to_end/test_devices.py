@@ -136,7 +136,7 @@ class _playing:  # noqa: N801 - reads as what it does
 
     def __enter__(self) -> None:
         self._thread.start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def __exit__(self, *_: object) -> None:
         self._stop()

@@ -93,7 +93,7 @@ def test_a_radar_on_its_port_can_do_everything_that_a_scenario_may_ask(tmp_path:
     for number, action in enumerate(ACTIONS["radar"]):
         assert device.happen(action, {}, NOW) == NOW
         device.tick(NOW + number * 10**9)
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     signals: set[str] = set()
     while not {"fall", "presence", "motion"} <= signals and time.monotonic() < deadline:
         signals |= {one.signal for one in codec.feed(_read(other_end), NOW)}
@@ -162,7 +162,7 @@ def test_the_lean_publisher_is_understood_by_the_real_broker(tmp_path: Path, fre
         await crowd
         got: list[bytes] = []
         while len(got) < 40:
-            batch = await asyncio.wait_for(session.take(), 10)
+            batch = await asyncio.wait_for(session.take(), 60)
             got += [message.payload for message in batch]
             session.ack(batch)
         session.stop()

@@ -119,7 +119,7 @@ def test_down_and_up_again() -> None:
             async with httpx.AsyncClient(trust_env=False) as client:
                 control = service.url.replace("/alerts", "/control/mode")
                 assert (await client.post(control, json={"mode": "down", "seconds": 0.3})).status_code == 200
-            deadline = time.monotonic() + 10
+            deadline = time.monotonic() + 60
             for wanted in (Refused, Accepted):
                 while not isinstance(await channel.send(dispatch(), time.time_ns()), wanted):
                     assert time.monotonic() < deadline

@@ -55,7 +55,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
     """Poll until true; fails with what was waited for."""
     end = time.monotonic() + seconds
     while True:
@@ -164,7 +164,7 @@ class Site:
             done.set()
 
         self._loop.call_soon_threadsafe(act)
-        assert done.wait(10)
+        assert done.wait(60)
 
     def stop(self) -> None:
         if self._server is not None and self._thread is not None:

@@ -31,7 +31,7 @@ def watch(site: Site, act: Callable[[Watch, list[Board]], Awaitable[None]], **ch
     asyncio.run(run())
 
 
-async def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - any condition, not only one that can set an event
             await asyncio.sleep(0.01)

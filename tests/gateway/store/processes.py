@@ -27,7 +27,7 @@ def child(*arguments: str) -> Iterator[subprocess.Popen[str]]:
             finally:
                 process.kill()
     finally:
-        process.wait(10)
+        process.wait(60)
 
 
 def lines_until_killed(process: subprocess.Popen[str], after: int) -> list[str]:
@@ -36,5 +36,5 @@ def lines_until_killed(process: subprocess.Popen[str], after: int) -> list[str]:
     lines = [process.stdout.readline() for _ in range(after)]
     process.kill()
     lines += process.stdout.readlines()
-    process.wait(10)
+    process.wait(60)
     return [line.strip() for line in lines if line.endswith("\n")]

@@ -84,7 +84,7 @@ class Victoria:
             return False
 
     def _get(self, path: str) -> bytes:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:  # noqa: S310 - loopback
             return bytes(answer.read())
 
 
