@@ -42,6 +42,7 @@ FALL = "[data-alert]"
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     chromium = program("chromium", "chromium")
+    expect.set_options(timeout=60_000)
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         yield started
@@ -121,7 +122,7 @@ def open_page(browser: Browser, box: Site) -> Iterator[Open]:
             page.goto(box.url)
         else:
             page.goto(box.url + login_link(box.api, made.key.id, "王芳"))
-            expect(page.locator("[data-beat]")).to_be_attached(timeout=60_000)
+            expect(page.locator("[data-beat]")).to_be_attached()
         return page
 
     yield make
@@ -515,11 +516,11 @@ def test_a_hung_box_is_announced_and_forgotten_when_it_goes_on(box: Site, open_p
     expect(page.locator("#y-lost")).to_be_hidden()
     go_on = box.freeze()
     try:
-        expect(page.locator("#y-lost")).to_be_visible(timeout=60_000)
+        expect(page.locator("#y-lost")).to_be_visible()
         expect(page.locator("#y-lost")).to_contain_text("与网关失去连接")
     finally:
         go_on.set()
-    expect(page.locator("#y-lost")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#y-lost")).to_be_hidden()
 
 
 def test_a_lost_box_is_announced_and_the_page_comes_back_by_itself(box: Site, open_page: Open, pictures: Path) -> None:
@@ -530,10 +531,10 @@ def test_a_lost_box_is_announced_and_the_page_comes_back_by_itself(box: Site, op
     box.stop()
     try:
         banner = page.locator("#y-lost")
-        expect(banner).to_be_visible(timeout=60_000)
+        expect(banner).to_be_visible()
         expect(banner).to_contain_text("No connection to the box for")
         counted = banner.locator("b").inner_text()
-        expect(banner.locator("b")).not_to_have_text(counted, timeout=60_000)
+        expect(banner.locator("b")).not_to_have_text(counted)
         expect(page.locator("body")).to_have_class(re.compile("y-is-lost"))
         shown = "e => [getComputedStyle(e, '::before').content, getComputedStyle(e.children[1]).display]"
         assert card(page, "r1").locator(".y-look").evaluate(shown) == ['"Unknown"', "none"]
@@ -543,10 +544,10 @@ def test_a_lost_box_is_announced_and_the_page_comes_back_by_itself(box: Site, op
         page.screenshot(path=pictures / "lost-desk-en.png")
     finally:
         box.start()
-    expect(page.locator("#y-lost")).to_be_hidden(timeout=60_000)
+    expect(page.locator("#y-lost")).to_be_hidden()
     refresh(box)
     box.vitals("w1", heart_rate=64)
-    expect(card(page, "r1").locator('[data-signal="heart_rate"] b')).to_have_text("64", timeout=60_000)
+    expect(card(page, "r1").locator('[data-signal="heart_rate"] b')).to_have_text("64")
 
 
 def test_two_browsers_see_the_same(box: Site, open_page: Open) -> None:
