@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from simulators.uplink import Account
 
 TICK_S = 0.02
+WIDEST_G = 16.0
+"""Range of the wearable where that of the recording's sensor is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,7 @@ class _Player:
         self._start_ns = start_ns
         self._speed = speed
         rng = np.random.default_rng(seed)
-        scale = recording.full_scale_g
+        scale = recording.full_scale_g or WIDEST_G
         self.model = WearableModel(device, rng, start_ns=self.begin_ns, range_g=scale, motion=self.motion)
 
     def due(self, now_ns: int) -> list[tuple[str, bytes]]:

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.recordings.tree import matching, open_tree, parse_table
+from simulators.recordings.clock import ClockError, evenly
+from simulators.recordings.tree import matching, open_tree, parse_table, read_each, unreadable
 from simulators.recordings.types import Recording, every
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from simulators.recordings.tree import Tree
+    from simulators.recordings.tree import Damaged, Tree
     from simulators.recordings.types import Wanted
 
 RATE_HZ = 12.5
@@ -29,26 +30,29 @@ RANGE_G = 4.0
 _NAME = re.compile(r"(?:^|/)(?P<log>(?!\.)[^/]+)\.csv$")
 
 
-def load_wrist_freeliving(path: Path, wanted: Wanted = every) -> Iterator[Recording]:
-    """Every wanted log below `path` (directory or zip), by name. Raises RecordingError."""
+def load_wrist_freeliving(path: Path, wanted: Wanted = every, damaged: Damaged | None = None) -> Iterator[Recording]:
+    """Every wanted log below `path` (directory or zip), by name. Raises RecordingError; see `tree` for damaged."""
     tree = open_tree(path)
-    for name, match in matching(tree, _NAME, "the wrist logs", "name.csv with ms,x,y,z"):
-        if wanted(match["log"]):
-            yield _read(tree, name, match["log"])
+
+    def read(name: str, match: re.Match[str]) -> Recording | None:
+        return _read(tree, name, match["log"]) if wanted(match["log"]) else None
+
+    yield from read_each(matching(tree, _NAME, "the wrist logs", "name.csv with ms,x,y,z"), read, damaged)
 
 
 def _read(tree: Tree, name: str, log: str) -> Recording:
     table = parse_table(tree, name, 4, {ord(","): " "}, skip=1)
-    seconds = np.maximum.accumulate(table[:, 0]) / 1000.0
-    clock = np.arange(seconds[0], seconds[-1], 1.0 / RATE_HZ)
-    accel = np.column_stack([np.interp(clock, seconds, column) for column in table[:, 1:].T]) / COUNTS_PER_G
+    try:
+        accel = evenly(table[:, 0] / 1000.0, table[:, 1:] / COUNTS_PER_G, RATE_HZ)
+    except ClockError as error:
+        raise unreadable(tree, name, str(error)) from error
     return Recording(
         dataset="wrist-freeliving",
         activity=log.split("-")[1] if "-" in log else "mixed",
         subject=log.split("-", maxsplit=1)[0],
         trial=PurePosixPath(name).stem,
         is_fall=False,
-        group="young",
+        group="unknown",
         site="wrist",
         rate_hz=RATE_HZ,
         accel_g=accel.astype(np.float32),

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.recordings.tree import matching, open_tree, parse_table
+from simulators.recordings.tree import matching, open_tree, parse_table, read_each
 from simulators.recordings.types import Recording, every
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from simulators.recordings.tree import Tree
+    from simulators.recordings.tree import Damaged, Tree
     from simulators.recordings.types import Wanted
 
 RATE_HZ = 200.0
@@ -30,12 +30,15 @@ _NAME = re.compile(r"(?:^|/)(?P<activity>[DF]\d\d)_(?P<subject>S[AE]\d\d)_(?P<tr
 _SEPARATORS = {ord(character): " " for character in ",;"}
 
 
-def load_sisfall(path: Path, wanted: Wanted = every) -> Iterator[Recording]:
-    """Every wanted trial below `path` (directory or zip), by name. Raises RecordingError."""
+def load_sisfall(path: Path, wanted: Wanted = every, damaged: Damaged | None = None) -> Iterator[Recording]:
+    """Every wanted trial below `path` (directory or zip), by name. Raises RecordingError; see `tree` for damaged."""
     tree = open_tree(path)
-    for name, match in matching(tree, _NAME, "SisFall", "SA01/D01_SA01_R01.txt"):
-        if wanted(f"sisfall/{match['activity']}/{match['subject']}/{match['trial']}"):
-            yield _read(tree, name, match)
+
+    def read(name: str, match: re.Match[str]) -> Recording | None:
+        chosen = wanted(f"sisfall/{match['activity']}/{match['subject']}/{match['trial']}")
+        return _read(tree, name, match) if chosen else None
+
+    yield from read_each(matching(tree, _NAME, "SisFall", "SA01/D01_SA01_R01.txt"), read, damaged)
 
 
 def _read(tree: Tree, name: str, match: re.Match[str]) -> Recording:

@@ -1,11 +1,13 @@
 """The files below a directory or inside a zip file, seen the same way.
 
-RecordingError is the one error of the loaders: it names the file, what is wrong with it and what to do.
+RecordingError is the one error of the loaders: it names the file, what is wrong with it and what to do. A loader that
+is given `damaged` hands it each file's error and goes on; without it the first one ends the loading.
 """
 
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,9 +15,16 @@ import numpy as np
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
+
+    from simulators.recordings.types import Recording
+
+    Damaged = Callable[["RecordingError"], None]
+
+LARGEST_FILE = 256 * 2**20
+"""Bytes of one recording; the largest of any set is a twentieth. More is no recording, or an archive made to burst."""
 
 
 class RecordingError(ValueError):
@@ -54,7 +63,12 @@ class DirectoryTree:
         return sorted(path.relative_to(self._root).as_posix() for path in self._root.rglob("*") if path.is_file())
 
     def read(self, name: str) -> bytes:
-        return (self._root / name).read_bytes()
+        path = self._root / name
+        try:
+            _check_size(str(path), path.stat().st_size)
+            return path.read_bytes()
+        except OSError as error:
+            raise RecordingError(str(path), error.strerror or str(error), "Check its permissions.") from error
 
     def __contains__(self, name: str) -> bool:
         return (self._root / name).is_file()
@@ -75,9 +89,10 @@ class ZipTree:
         return sorted(info.filename for info in self._archive.infolist() if not info.is_dir())
 
     def read(self, name: str) -> bytes:
+        _check_size(f"{self.origin}:{name}", self._archive.getinfo(name).file_size)
         try:
             return self._archive.read(name)
-        except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise RecordingError(f"{self.origin}:{name}", str(error), "Download the archive again.") from error
 
 
@@ -91,7 +106,10 @@ def open_tree(path: Path) -> Tree:
         raise RecordingError(
             str(path), "this is neither a directory nor a zip file", "Unpack it, or give the zip as it was published."
         )
-    return ZipTree(path)
+    try:
+        return ZipTree(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise RecordingError(str(path), str(error), "Download the archive again.") from error
 
 
 def matching(tree: Tree, pattern: re.Pattern[str], dataset: str, layout: str) -> Iterator[tuple[str, re.Match[str]]]:
@@ -110,24 +128,62 @@ def matching(tree: Tree, pattern: re.Pattern[str], dataset: str, layout: str) ->
         )
 
 
+def read_each(
+    files: Iterator[tuple[str, re.Match[str]]],
+    read: Callable[[str, re.Match[str]], Recording | None],
+    damaged: Damaged | None,
+) -> Iterator[Recording]:
+    """What `read` makes of each file; None is left out. Errors of single files go to `damaged`, where there is one."""
+    for name, match in files:
+        try:
+            one = read(name, match)
+        except RecordingError as error:
+            if damaged is None:
+                raise
+            damaged(error)
+            continue
+        if one is not None:
+            yield one
+
+
 def parse_table(tree: Tree, name: str, columns: int, separators: Mapping[int, str], skip: int) -> NDArray[np.float64]:
     """The numbers of a text table, float64 (rows, columns), after `skip` header lines.
 
     separators: translation of every separating character to a space. Raises RecordingError for text that is not
     numbers, for rows that do not fill up, and for fewer than two rows.
     """
+    text = read_text(tree, name)
+    body = text.split("\n", skip)[-1] if skip else text
+    return parse_numbers(tree, name, body.translate(separators), columns)
+
+
+def read_text(tree: Tree, name: str) -> str:
+    """A file as text, of UTF-8 with or without its mark. Raises RecordingError."""
     raw = tree.read(name)
     try:
-        body = raw.decode("utf-8-sig").split("\n", skip)[-1] if skip else raw.decode("utf-8-sig")
-        numbers = np.array(body.translate(separators).split(), dtype=np.float64)
+        return raw.decode("utf-8-sig")
     except ValueError as error:
-        raise _unreadable(tree, name, str(error)) from error
+        raise unreadable(tree, name, str(error)) from error
+
+
+def parse_numbers(tree: Tree, name: str, body: str, columns: int) -> NDArray[np.float64]:
+    """Numbers with white space between them, float64 (rows, columns). Raises RecordingError as `parse_table`."""
+    try:
+        numbers = np.array(body.split(), dtype=np.float64)
+    except ValueError as error:
+        raise unreadable(tree, name, str(error)) from error
     if numbers.size % columns or numbers.size < 2 * columns or not np.isfinite(numbers).all():
-        raise _unreadable(tree, name, f"{numbers.size} numbers do not make two or more rows of {columns}")
+        raise unreadable(tree, name, f"{numbers.size} numbers do not make two or more rows of {columns}")
     return numbers.reshape(-1, columns)
 
 
-def _unreadable(tree: Tree, name: str, problem: str) -> RecordingError:
+def unreadable(tree: Tree, name: str, problem: str) -> RecordingError:
+    """The error of a file whose content makes no sense."""
     return RecordingError(
         f"{tree.origin}/{name}", problem, "The file is damaged: unpack or download it again, or remove it."
     )
+
+
+def _check_size(path: str, size: int) -> None:
+    if size > LARGEST_FILE:
+        raise RecordingError(path, f"{size} bytes are too many for a recording", "Remove it.")

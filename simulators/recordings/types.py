@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 STANDARD_GRAVITY = 9.80665
 """m/s^2 in one g (ISO 80000-3)."""
+ELDERLY_FROM = 60
+"""Years from which a person counts as elderly where a set tells the age (the youngest of SisFall's SE group)."""
 
-
+Group = Literal["young", "elderly", "unknown"]
+Site = Literal["wrist", "waist", "hip", "chest", "ankle", "pocket", "unknown"]
+"""Where the sensor was worn; pocket: loose in a trouser pocket."""
 Wanted = Callable[[str], bool]
 """Says by a trial's name (dataset/activity/subject/trial) whether it is to be read."""
 
@@ -23,13 +27,21 @@ def every(_name: str) -> bool:
     return True
 
 
+def group_of(age: int | None) -> Group:
+    """The age group of a person of so many years."""
+    if age is None:
+        return "unknown"
+    return "elderly" if age >= ELDERLY_FROM else "young"
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """One trial.
 
     accel_g: float32 (n, 3) in g, gravity included, sampled regularly at `rate_hz`; gyro_dps: float32 (m, 3) in deg/s,
-    None where the set has none. full_scale_g: the sensor's range, +-. fall_start_s, fall_end_s: the fall as its
-    authors marked it, seconds from the first sample, None where they did not or where nobody falls.
+    None where the set has none. full_scale_g: the sensor's range, +-, None where the authors do not say. fall_start_s,
+    fall_end_s: the fall as its authors marked it, seconds from the first sample, None where they did not or where
+    nobody falls.
     """
 
     dataset: str
@@ -37,12 +49,12 @@ class Recording:
     subject: str
     trial: str
     is_fall: bool
-    group: Literal["young", "elderly"]
-    site: Literal["wrist", "waist"]
+    group: Group
+    site: Site
     rate_hz: float
     accel_g: NDArray[np.float32]
     gyro_dps: NDArray[np.float32] | None
-    full_scale_g: float
+    full_scale_g: float | None
     fall_start_s: float | None = None
     fall_end_s: float | None = None
 

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.recordings.tree import RecordingError, matching, open_tree, parse_table
+from simulators.recordings.clock import ClockError, check_span
+from simulators.recordings.tree import RecordingError, matching, open_tree, parse_table, read_each, unreadable
 from simulators.recordings.types import STANDARD_GRAVITY, Recording, every
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from simulators.recordings.tree import Tree
+    from simulators.recordings.tree import Damaged, Tree
     from simulators.recordings.types import Wanted
 
 RATE_HZ = 50.0
@@ -41,13 +42,16 @@ _STRAGGLER_S = 0.3
 """A stamp further than this from the line does not belong to the sensor's clock."""
 
 
-def load_weda_fall(path: Path, wanted: Wanted = every) -> Iterator[Recording]:
-    """Every wanted trial below `path` (directory or zip), by name. Raises RecordingError."""
+def load_weda_fall(path: Path, wanted: Wanted = every, damaged: Damaged | None = None) -> Iterator[Recording]:
+    """Every wanted trial below `path` (directory or zip), by name. Raises RecordingError; see `tree` for damaged."""
     tree = open_tree(path)
     marks = _fall_marks(tree)
-    for name, match in matching(tree, _NAME, "WEDA-FALL", "50Hz/F01/U01_R01_accel.csv"):
-        if wanted(f"weda-fall/{match['activity']}/{match['subject']}/{match['trial']}"):
-            yield _read(tree, name, match, marks)
+
+    def read(name: str, match: re.Match[str]) -> Recording | None:
+        chosen = wanted(f"weda-fall/{match['activity']}/{match['subject']}/{match['trial']}")
+        return _read(tree, name, match, marks) if chosen else None
+
+    yield from read_each(matching(tree, _NAME, "WEDA-FALL", "50Hz/F01/U01_R01_accel.csv"), read, damaged)
 
 
 def decimated(recording: Recording, clock_hz: float = FALL_CLOCK_HZ) -> Recording:
@@ -59,7 +63,7 @@ def decimated(recording: Recording, clock_hz: float = FALL_CLOCK_HZ) -> Recordin
 
 
 def _read(tree: Tree, name: str, match: re.Match[str], marks: dict[str, tuple[float, float]]) -> Recording:
-    start, accel = _regular(parse_table(tree, name, 4, {ord(","): " "}, skip=1))
+    start, accel = _regular(tree, name)
     key = f"{match['activity']}/{match['subject']}_{match['trial']}"
     fall = marks.get(key)
     return Recording(
@@ -83,15 +87,20 @@ def _gyro(tree: Tree, accel_name: str) -> NDArray[np.float32] | None:
     name = accel_name.removesuffix("_accel.csv") + "_gyro.csv"
     if name not in tree:
         return None
-    _, rate = _regular(parse_table(tree, name, 4, {ord(","): " "}, skip=1))
+    _, rate = _regular(tree, name)
     return np.rad2deg(rate).astype(np.float32)
 
 
-def _regular(table: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+def _regular(tree: Tree, name: str) -> tuple[float, NDArray[np.float64]]:
     """Time of the first sample in the recording's seconds, and the samples (n, 3) on a regular 50 Hz."""
+    table = parse_table(tree, name, 4, {ord(","): " "}, skip=1)
     index = np.arange(len(table), dtype=np.float64)
     period, offset = _line(index, table[:, 0])
     clock = offset + period * index
+    try:
+        check_span(clock[-1] - clock[0])
+    except ClockError as error:
+        raise unreadable(tree, name, str(error)) from error
     return float(clock[0]), _interpolate(clock, np.arange(clock[0], clock[-1], 1.0 / RATE_HZ), table[:, 1:])
 
 
