@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from analytics.falls.trace import Trace
     from device_drivers.observations import Observation
 
 STALLED_NS = 3_000_000_000
@@ -59,8 +60,9 @@ class _Refilled:
 class CandidateFinder:
     """Cohort and gate; gives each candidate once, when two seconds after it are known (or will not come)."""
 
-    def __init__(self, slots: int = 64) -> None:
+    def __init__(self, slots: int = 64, trace: Trace | None = None) -> None:
         self.cohort = Cohort(slots)
+        self._trace = trace
         self.slots: dict[str, int] = {}
         self.counts: Counter[str] = self.cohort.counts
         self._hit_slots = np.empty(0, np.int64)
@@ -141,9 +143,12 @@ class CandidateFinder:
 
     def _add(self, slots: NDArray[np.int64], index: NDArray[np.int64]) -> None:
         if len(slots):
+            at_ns = self.cohort.time_ns(slots, index)
             self._hit_slots = np.concatenate([self._hit_slots, slots])
             self._hit_index = np.concatenate([self._hit_index, index])
-            self._hit_ns = np.concatenate([self._hit_ns, self.cohort.time_ns(slots, index)])
+            self._hit_ns = np.concatenate([self._hit_ns, at_ns])
+            if self._trace is not None:
+                self._trace.hits(slots, at_ns)
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:
         self._hit_slots, self._hit_index = self._hit_slots[kept], self._hit_index[kept]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from analytics.falls.candidates import Candidates
     from analytics.falls.model import Model
+    from analytics.falls.trace import Trace
     from device_drivers.observations import Observation
 
 KIND = "fall"
@@ -61,9 +62,10 @@ class FallDetector:
     decides, except for streams that fall silent, where only the time given to `step` goes on.
     """
 
-    def __init__(self, model: Model | None = None, slots: int = 64) -> None:
+    def __init__(self, model: Model | None = None, slots: int = 64, trace: Trace | None = None) -> None:
         self.model = model or shipped()
-        self._finder = CandidateFinder(slots)
+        self._trace = trace
+        self._finder = CandidateFinder(slots, trace)
         self._wearers: dict[int, tuple[str, str | None]] = {}
         self._falls: dict[int, list[_Fall]] = {}
         self._findings: list[Finding] = []
@@ -112,6 +114,8 @@ class FallDetector:
         features = describe(candidates.windows)
         sure = unmistakable(features)
         scores = np.maximum(self.model.score(features), sure)
+        if self._trace is not None:
+            self._trace.scored(candidates.slots, candidates.at_ns, candidates.peak_g, scores, sure)
         before = mean(candidates.windows[:, _BEFORE_IMPACT])
         order = np.lexsort((candidates.index, candidates.slots))
         for row in order[scores[order] >= self.model.decision].tolist():
