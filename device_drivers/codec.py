@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from device_drivers.observations import Observation
+    from device_drivers.sample import MessageSample, StreamSample
 
 KEPT_REJECTIONS = 64
 KEPT_NOTES = 256
@@ -171,7 +172,8 @@ class Driver:
     embedded broker; absent for families whose devices never connect to it themselves. hint_zh, hint_en: for the
     installer, how to put one into service and what goes wrong with it. first_bytes: for devices that connect to our TCP
     port, what their streams begin with; empty for all others. commands: what `StreamCodec.command` takes. show_all:
-    options under which a codec holds back nothing (no averaging, no waiting), for looking at captured frames.
+    options under which a codec holds back nothing (no averaging, no waiting), for looking at captured frames. samples:
+    what its traffic looks like, for `yinling bench drivers` and for tests; ours are in `simulators/samples.py`.
     """
 
     family: str
@@ -191,3 +193,4 @@ class Driver:
     show_all: Mapping[str, Any] = field(default_factory=dict)
     first_bytes: tuple[bytes, ...] = ()
     commands: tuple[str, ...] = ()
+    samples: Callable[[], tuple[StreamSample | MessageSample, ...]] | None = None

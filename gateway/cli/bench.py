@@ -52,13 +52,20 @@ class Load:
     falls: int = 20
 
 
-@app.command()
+bench_app = typer.Typer(help="Throughput, latency and memory on this machine.", invoke_without_command=True)
+app.add_typer(bench_app, name="bench")
+
+
+@bench_app.callback()
 def bench(
+    context: typer.Context,
     wearers: Annotated[int | None, typer.Option(help="Measure only this number")] = None,
     seconds: Annotated[int, typer.Option(min=10, help="How long each load lasts")] = 60,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON")] = None,
 ) -> None:
     """Find the highest number of wearers (50 Hz x 3 axes, one message a second) that this machine sustains."""
+    if context.invoked_subcommand is not None:
+        return
     set_up_logging(logging.ERROR)
     loads = [Load(wearers, seconds)] if wearers else [Load(step, seconds) for step in STEPS]
     results = []
@@ -68,7 +75,7 @@ def bench(
         if not results[-1]["sustained"]:
             break
     best = max((one["wearers"] for one in results if one["sustained"]), default=0)
-    report = {"machine": _machine(), "highest_sustained": best, "loads": results}
+    report = {"machine": machine(), "highest_sustained": best, "loads": results}
     out.print(_table(results))
     out.print(f"highest sustained for {seconds} s: {best} wearers")
     if json_file is not None:
@@ -189,7 +196,8 @@ def _register(rig: Rig, wearers: int) -> None:
     database.close()
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What was measured on: cores, memory, Python, load average before."""
     return {
         "cores": os.cpu_count(),
         "memory_gb": round(psutil.virtual_memory().total / 1e9, 1),
