@@ -1,52 +1,125 @@
 """Finds the drivers that are installed, ours and third parties', by the entry point group `yinling.drivers`.
 
-A driver that cannot be loaded takes no other with it; `load_failures` says which and why.
+A driver that cannot be used takes no other with it; `broken_drivers` says which and why. Ours are taken first: a third
+party cannot take the name of one of them away.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, distributions
+from typing import TYPE_CHECKING
 
 from device_drivers.codec import Driver
+from device_drivers.contract import driver_problem, where
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 GROUP = "yinling.drivers"
+_OURS = "device_drivers."
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenDriver:
+    """A driver that is installed and cannot be used. name: of its entry point; package: name and version of whose."""
+
+    name: str
+    package: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (package {self.package}): {self.problem}"
 
 
 class UnknownFamilyError(LookupError):
-    """No installed driver has this family name or alias."""
+    """No installed driver has this family name or alias. broken: drivers that cannot be used; it may be one of them."""
 
-    def __init__(self, family: str, known: tuple[str, ...]) -> None:
-        super().__init__(f"unknown device family {family!r}; known: {', '.join(known)}")
+    def __init__(self, family: str, known: tuple[str, ...], broken: tuple[BrokenDriver, ...] = ()) -> None:
+        unusable = "".join(f"; cannot be used: {one}" for one in broken)
+        super().__init__(f"unknown device family {family!r}; known: {', '.join(known)}{unusable}")
         self.family = family
         self.known = known
+        self.broken = broken
+
+
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    found: dict[str, Driver]
+    ours: frozenset[str]
+    broken: tuple[BrokenDriver, ...]
 
 
 @cache
-def _load() -> tuple[dict[str, Driver], dict[str, str]]:
+def _load() -> _Installed:
     found: dict[str, Driver] = {}
-    failed: dict[str, str] = {}
-    for entry in entry_points(group=GROUP):
-        try:
-            driver = entry.load()
-        except Exception as error:  # noqa: BLE001 - a third party's module may raise anything
-            failed[entry.name] = repr(error)
+    ours: set[str] = set()
+    names: dict[str, str] = {}
+    broken: list[BrokenDriver] = []
+    for entry in sorted(_entries(broken), key=lambda entry: not _is_ours(entry)):
+        driver = _read(entry, names)
+        if isinstance(driver, BrokenDriver):
+            broken.append(driver)
             continue
-        if isinstance(driver, Driver):
-            found[driver.family] = driver
-        else:
-            failed[entry.name] = f"{entry.value} is no Driver"
-    return found, failed
+        found[driver.family] = driver
+        names |= dict.fromkeys((driver.family, *driver.aliases), _package(entry))
+        if _is_ours(entry):
+            ours.add(driver.family)
+    return _Installed(found, frozenset(ours), tuple(broken))
+
+
+def _entries(broken: list[BrokenDriver]) -> Iterator[EntryPoint]:
+    """The group's entry points, package by package: of one whose list cannot be read the others do not suffer."""
+    seen: set[str] = set()
+    for package in distributions():
+        name = str(package.name)
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            yield from package.entry_points.select(group=GROUP)
+        except Exception as error:  # noqa: BLE001 - what stands there may be anything
+            broken.append(BrokenDriver("entry_points.txt", name, f"cannot be read: {error!r}"))
+
+
+def _read(entry: EntryPoint, taken: dict[str, str]) -> Driver | BrokenDriver:
+    package = _package(entry)
+    try:
+        driver = entry.load()
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a third party's module may raise anything
+        return BrokenDriver(entry.name, package, f"{entry.value} cannot be loaded: {where(error)}")
+    problem = driver_problem(driver)
+    if problem is not None:
+        return BrokenDriver(entry.name, package, f"{entry.value}: {problem}")
+    for name in (driver.family, *driver.aliases):
+        if name in taken:
+            problem = f"the name {name!r} is already taken by a driver of {taken[name]}: choose another"
+            return BrokenDriver(entry.name, package, problem)
+    return driver  # type: ignore[no-any-return]
+
+
+def _is_ours(entry: EntryPoint) -> bool:
+    return entry.value.startswith(_OURS)
+
+
+def _package(entry: EntryPoint) -> str:
+    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else "unknown"
 
 
 def drivers() -> dict[str, Driver]:
     """Every installed driver by its family name."""
-    return _load()[0]
+    return _load().found
 
 
-def load_failures() -> dict[str, str]:
-    """Entry points of the group that could not be loaded: name and reason."""
-    return _load()[1]
+def broken_drivers() -> tuple[BrokenDriver, ...]:
+    """What stands in the group and cannot be used, and why."""
+    return _load().broken
+
+
+def is_ours(driver: Driver) -> bool:
+    """Whether it is one of the project's own drivers."""
+    return driver.family in _load().ours
 
 
 def find_driver(name: str) -> Driver:
@@ -54,4 +127,4 @@ def find_driver(name: str) -> Driver:
     for driver in drivers().values():
         if name == driver.family or name in driver.aliases:
             return driver
-    raise UnknownFamilyError(name, tuple(sorted(drivers())))
+    raise UnknownFamilyError(name, tuple(sorted(drivers())), broken_drivers())
