@@ -33,11 +33,21 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What True of a signal means: the kind, how sure, and with what confidence (typical defaults, not measured)."""
+    """What True of a signal means: the kind, how sure, and with what confidence (typical defaults, not measured).
+
+    words: for a signal of words, those that mean it; every other word of the signal's row ends it.
+    """
 
     kind: str
     phase: Phase
     confidence: float
+    words: frozenset[str] = frozenset()
+
+    def holds(self, value: bool | str | None) -> bool | None:
+        """Whether a value means it; None for one that says nothing."""
+        if self.words:
+            return value in self.words if isinstance(value, str) else None
+        return value if isinstance(value, bool) else None
 
 
 MEANINGS: Mapping[str, Meaning] = {
@@ -49,6 +59,13 @@ MEANINGS: Mapping[str, Meaning] = {
     "gas": Meaning("gas", Phase.CONFIRMED, 0.95),
     "carbon_monoxide": Meaning("carbon_monoxide", Phase.CONFIRMED, 0.95),
     "water_leak": Meaning("water_leak", Phase.CONFIRMED, 0.95),
+    "motionless_alarm": Meaning("motionless", Phase.CONFIRMED, 0.8),
+    "struggle": Meaning("struggle", Phase.CONFIRMED, 0.7, frozenset({"abnormal"})),
+    "dwell_alarm": Meaning("long_stay", Phase.CONFIRMED, 0.8),
+    "unattended": Meaning("unattended", Phase.CONFIRMED, 0.7, frozenset({"abnormal"})),
+    "fence": Meaning("fence_left", Phase.CONFIRMED, 0.8, frozenset({"out", "crossed"})),
+    "sleep_anomaly": Meaning("sleep_anomaly", Phase.CONFIRMED, 0.6, frozenset({"short", "long", "absent"})),
+    "tamper": Meaning("tamper", Phase.CONFIRMED, 0.95),
 }
 
 
@@ -110,8 +127,8 @@ class DeviceEvents:
             if type(o) is DeviceEvent
             and o.signal in signals
             and not o.stored
-            and isinstance(o.value, bool)
             and o.device_id in devices
+            and _means(o) is not None
         )
 
     def step(self, now_ns: int) -> list[Finding]:  # noqa: ARG002 - events carry their own time
@@ -128,12 +145,26 @@ class DeviceEvents:
             for kind in [kind for kind, known in device.open.items() if known.name == episode]:
                 del device.open[kind]
 
+    def resume(self, finding: Finding) -> bool:
+        """An alert of a fault that is still open from before this start: it ends when its device says so.
+
+        False where it is not of this detector: alerts about a person wait for a person.
+        """
+        signal = str(finding.evidence.get("signal", ""))
+        device = self._devices.get(finding.devices[0]) if finding.devices else None
+        if device is None or signal not in MEANINGS or MEANINGS[signal].kind != finding.kind:
+            return False
+        device.open[finding.kind] = _Episode(finding.episode, finding.phase, finding.at_ns, {signal})
+        device.true.add(signal)
+        device.is_new(finding.episode)
+        return True
+
     def _settle(self) -> None:
         for o in self._queue:
             device = self._devices[o.device_id]
             if o.signal == "alarm_test":
                 device.testing = o.value is True
-            elif o.value is True:
+            elif _means(o):
                 self._begin(device, o)
                 device.true.add(o.signal)
             else:
@@ -179,7 +210,7 @@ class DeviceEvents:
         evidence: dict[str, Evidence] = {
             "rule": f"device_event/{VERSION}",
             "signal": o.signal,
-            o.signal: o.value is True,
+            o.signal: o.value if o.value is not None else False,
         }
         if o.repeat:
             evidence["polled"] = True
@@ -192,3 +223,9 @@ class DeviceEvents:
             known.name, meaning.kind, device.resident_id, o.at_ns, phase, confidence, (o.device_id,), evidence
         )
         self._found.append(finding)
+
+
+def _means(o: DeviceEvent) -> bool | None:
+    if o.signal == "alarm_test":
+        return o.value if isinstance(o.value, bool) else None
+    return MEANINGS[o.signal].holds(o.value)

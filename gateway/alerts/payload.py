@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
 
+from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS, Priority
 from gateway.audit import plain
 from gateway.models import DeviceRow
@@ -69,12 +70,13 @@ class PayloadBuilder:
             "devices": [_device(session, device_id) for device_id in alert.devices],
             "acknowledged_by": alert.acknowledged_by,
             "outcome": alert.outcome.value if alert.outcome else None,
-            "text": self._text(alert, event, resident),
+            "text": self._text(session, alert, event, resident),
+            "first_step": _first_step(alert),
             "acknowledge_url": self.acknowledge_url,
         }
         return dict(plain(built))
 
-    def _text(self, alert: Alert, event: str, resident: Resident | None) -> dict[str, str]:
+    def _text(self, session: Session, alert: Alert, event: str, resident: Resident | None) -> dict[str, str]:
         kind = KINDS.get(alert.kind)
         verb = VERBS[event]
         moment = datetime.fromtimestamp(alert.at_ns // 10**9, self.local).strftime("%Y-%m-%d %H:%M:%S")
@@ -83,6 +85,10 @@ class PayloadBuilder:
         en = f"{'[TEST] ' if alert.test else ''}{kind.en if kind else alert.kind}: {name}"
         if room:
             zh, en = f"{zh}（{room}）", f"{en} ({room})"
+        if kind is not None and kind.technical and resident is not None and alert.devices:
+            which = _device(session, alert.devices[0])
+            called = which["name"] or which["id"]
+            zh, en = f"{zh}，{called}", f"{en}, {called}"
         return {"zh": f"{zh}，{moment}，{verb[0]}", "en": f"{en}, {moment}, {verb[1]}"}
 
 
@@ -98,6 +104,12 @@ def rfc3339(at_ns: int | None) -> str | None:
         return None
     seconds, nanoseconds = divmod(at_ns, 10**9)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds:09d}Z"
+
+
+def _first_step(alert: Alert) -> dict[str, str] | None:
+    """What a carer does first; absent for a kind of an older version."""
+    first = FIRST_STEPS.get(alert.kind)
+    return {"zh": first.zh, "en": first.en} if first else None
 
 
 def _resident(alert: Alert, resident: Resident | None) -> dict[str, Any] | None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS
 from gateway.alerts.lifecycle import EntryType, Outcome, State
 from gateway.alerts.payload import PRIORITY_NAMES
@@ -51,6 +52,7 @@ class AlertAnswer(Answer):
     id: str
     kind: Annotated[str, Field(examples=["fall"])]
     title: Words
+    first_step: Annotated[Words | None, Field(description="What a carer does first")]
     priority: Annotated[str, Field(examples=["high"], description="high, medium or low")]
     state: Annotated[State, Field(examples=["raised"])]
     state_title: Words
@@ -125,7 +127,7 @@ class AlertPage(Answer):
 
 def alert_answer(alert: Alert) -> AlertAnswer:
     """An alert as it is told."""
-    kind = KINDS.get(alert.kind)
+    kind, first = KINDS.get(alert.kind), FIRST_STEPS.get(alert.kind)
     times = ("window_until", "raised", "delivered", "acknowledged", "en_route", "on_scene", "closed")
     same = (
         *("id", "kind", "state", "test", "resident_id", "subject", "confidence", "count", "repeats", "revision"),
@@ -136,6 +138,7 @@ def alert_answer(alert: Alert) -> AlertAnswer:
     return AlertAnswer(
         **taken,
         title=Words(zh=kind.zh, en=kind.en) if kind else Words(zh=alert.kind, en=alert.kind),
+        first_step=Words(zh=first.zh, en=first.en) if first else None,
         priority=PRIORITY_NAMES[alert.priority],
         state_title=STATES[alert.state],
         open=alert.state.open,

@@ -29,24 +29,53 @@ def test_every_meaning_is_of_a_known_event_and_kind() -> None:
         assert meaning.kind in KINDS
 
 
+def words(signal: str) -> tuple[bool | str, bool | str]:
+    """A value that means it, and one that ends it."""
+    meant = MEANINGS[signal].words
+    return (min(meant), min(set(SIGNALS[signal].words) - meant)) if meant else (True, False)
+
+
 @pytest.mark.parametrize("signal", sorted(MEANINGS))
 def test_true_begins_an_episode_named_by_device_and_time(signal: str) -> None:
-    found = feed(watching(), [event("d", signal, value=True, s=5, at_s=4)], 10)
+    value, _ = words(signal)
+    found = feed(watching(), [event("d", signal, value, s=5, at_s=4)], 10)
     meaning = MEANINGS[signal]
+    assert meaning.words <= set(SIGNALS[signal].words)
     assert [(f.kind, f.phase, f.at_ns, f.episode) for f in found] == [
         (meaning.kind, meaning.phase, at(4), f"{meaning.kind}:d:{at(4)}")
     ]
-    assert found[0].evidence == {"rule": "device_event/1", "signal": signal, signal: True}
+    assert found[0].evidence == {"rule": "device_event/1", "signal": signal, signal: value}
     assert found[0].resident_id == "li"
 
 
 @pytest.mark.parametrize("signal", sorted(set(MEANINGS) - {"help_button"}))
 def test_false_clears_and_the_next_true_is_new(signal: str) -> None:
-    states = [event("d", signal, value=v, s=s) for s, v in ((1, False), (2, True), (3, True), (9, False), (20, True))]
+    on, off = words(signal)
+    states = [event("d", signal, value=v, s=s) for s, v in ((1, off), (2, on), (3, on), (9, off), (20, on))]
     found = feed(watching(), states, 30)
     assert [str(f.phase) for f in found] == [str(MEANINGS[signal].phase), "cleared", str(MEANINGS[signal].phase)]
     assert found[0].episode == found[1].episode != found[2].episode
-    assert found[1].evidence[signal] is False
+    assert found[1].evidence[signal] == off
+
+
+def test_a_grade_without_meaning_and_a_signal_of_words_given_a_bool_say_nothing() -> None:
+    states = [
+        event("d", "struggle", "normal", 1),
+        event("d", "struggle", value=True, s=2),
+        event("d", "fence", "in", 3),
+    ]
+    assert feed(watching(), states, 5) == []
+
+
+def test_a_fault_of_the_equipment_still_open_from_before_ends_when_the_device_says_so() -> None:
+    before = Finding("tamper:d:77", "tamper", None, at(-900), Phase.CONFIRMED, 1.0, ("d",), {"signal": "tamper"})
+    detector = watching()
+    assert detector.resume(before)
+    assert feed(detector, [event("d", "tamper", value=True, s=1, repeat=True)], 3600, 60) == []
+    detector.ingest([event("d", "tamper", value=False, s=3700)])
+    assert [(f.episode, str(f.phase)) for f in detector.step(at(3700))] == [("tamper:d:77", "cleared")]
+    assert not detector.resume(replace(before, devices=("unknown",)))
+    assert not detector.resume(replace(before, kind="signal_lost"))
 
 
 def test_a_fall_grows_within_one_episode() -> None:

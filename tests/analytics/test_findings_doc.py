@@ -16,6 +16,7 @@ import pytest
 
 from analytics.device_events import MEANINGS
 from analytics.device_watch import TechnicalOptions
+from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS
 from analytics.limit_table import RULES, Side
 from device_drivers.signals import SIGNALS
@@ -80,13 +81,21 @@ def events_table() -> str:
     return table(
         head,
         [
-            (f"`{s}`", SIGNALS[s].zh, SIGNALS[s].en, f"`{m.kind}`", str(m.phase), f"{m.confidence:g}")
+            (_meant(s, m.words), SIGNALS[s].zh, SIGNALS[s].en, f"`{m.kind}`", str(m.phase), f"{m.confidence:g}")
             for s, m in MEANINGS.items()
         ],
     )
 
 
-TABLES = {"kinds": kinds_table, "limits": limits_table, "events": events_table}
+def _meant(signal: str, words: frozenset[str]) -> str:
+    return f"`{signal}`" + "".join(f" {word}" for word in sorted(words))
+
+
+def first_table() -> str:
+    return table(("kind", "先做什么", "What to do first"), [(f"`{k}`", *FIRST_STEPS[k]) for k in KINDS])
+
+
+TABLES = {"first": first_table, "kinds": kinds_table, "limits": limits_table, "events": events_table}
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
@@ -107,6 +116,16 @@ def test_every_kind_and_every_limit_is_on_the_page_in_both_languages() -> None:
     missing += [r.name for r in RULES if f"`{r.name}`" not in page]
     missing += [f.name for f in fields(TechnicalOptions) if f"`{f.name}`" not in page]
     assert missing == []
+
+
+def test_every_kind_says_in_both_languages_what_to_do_first() -> None:
+    assert set(FIRST_STEPS) == set(KINDS)
+    for kind, first in FIRST_STEPS.items():
+        assert re.search(r"[\u4e00-\u9fff]", first.zh), kind
+        assert first.zh.endswith("。"), kind
+        assert first.en.endswith((".", "?")), kind
+        assert first.en.isascii(), kind
+        assert len(first.zh) <= 60, f"{kind}: too long to be read in a hurry"
 
 
 def test_the_defaults_named_on_the_page_are_the_defaults() -> None:

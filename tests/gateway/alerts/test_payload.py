@@ -9,6 +9,7 @@ from alert_site import S, Site
 from sqlalchemy import text
 
 from analytics.findings import Phase
+from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS
 from gateway.alerts.payload import rfc3339, with_delay
 from gateway.channels.base import Accepted
@@ -57,6 +58,18 @@ def test_content(site: Site) -> None:
     }
     assert data["times"]["at"] == "2025-01-02T03:04:05.000000000Z"
     assert data["acknowledge_url"] == "https://box.example/api/v1/assist/callback"
+
+
+def test_a_fault_names_the_device_and_whose_it_is_and_says_what_to_do_first(site: Site) -> None:
+    with site.database.write() as session:  # technical alerts go to the contacts of the site
+        session.execute(text("UPDATE contacts SET resident_id = NULL"))
+    site.take("line_lost", Phase.CONFIRMED)
+    data = site.claim()[0].payload
+    assert data["text"] == {
+        "zh": "设备连线中断：李奶奶（301），手环，2025-01-02 11:04:05，请立即处理",
+        "en": "Device line lost: 李奶奶 (301), 手环, 2025-01-02 11:04:05, please respond now",
+    }
+    assert data["first_step"] == {"zh": FIRST_STEPS["line_lost"].zh, "en": FIRST_STEPS["line_lost"].en}
 
 
 def test_an_unknown_resident_is_named_by_id_only(site: Site) -> None:

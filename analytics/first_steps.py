@@ -1,0 +1,126 @@
+"""What to do first: one sentence for each kind of finding, for a carer who stands there and is no engineer.
+
+The nearest and most likely cause comes first, and whoever is meant by the alert always before the equipment. Wherever a
+fault may hide an emergency, the first step is to look after the person.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class FirstStep(NamedTuple):
+    """The sentence in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+FIRST_STEPS: Mapping[str, FirstStep] = {
+    "fall": FirstStep(
+        "马上去看老人；先问哪里疼，不要急着扶起，叫不醒或疼得厉害就打 120。",
+        "Go to the person at once; ask where it hurts before helping up; call an ambulance if they "
+        "do not wake or are in great pain.",
+    ),
+    "help_call": FirstStep("马上去看老人或打电话过去。", "Go to the person, or call them, at once."),
+    "smoke": FirstStep("先让老人离开，再打 119；不要乘电梯。", "Get the person out first, then call the fire brigade."),
+    "gas": FirstStep(
+        "不要开关任何电器；开窗、关阀、带老人离开，到屋外再打电话。",
+        "Touch no switch; open windows, close the valve, bring the person out, and telephone from outside.",
+    ),
+    "carbon_monoxide": FirstStep(
+        "马上开窗并带老人到室外；头晕或叫不醒就打 120。",
+        "Open the windows and bring the person outside at once; call an ambulance if they are dizzy or do not wake.",
+    ),
+    "water_leak": FirstStep("防止老人滑倒，关上水阀。", "Keep the person from slipping, and close the water valve."),
+    "motionless": FirstStep("马上去看老人，叫一叫名字。", "Go to the person at once and speak to them by their name."),
+    "struggle": FirstStep(
+        "马上去看老人，看呼吸和是否卡在床栏里。",
+        "Go to the person at once; look at their breathing and whether they are caught in the bed rail.",
+    ),
+    "long_stay": FirstStep(
+        "去看看老人是否在卫生间或地上起不来。",
+        "Go and see whether the person cannot get up in the bathroom or from the floor.",
+    ),
+    "unattended": FirstStep(
+        "去看看老人是否已回床、有没有摔倒。", "Go and see whether the person is back in bed or has fallen."
+    ),
+    "fence_left": FirstStep(
+        "打电话给老人，确认在哪里、要不要接。", "Call the person: where are they, and are they to be fetched?"
+    ),
+    "sleep_anomaly": FirstStep(
+        "白天问问老人睡得怎样；连续几天请告诉医生。", "Ask how they slept; tell the doctor if it goes on."
+    ),
+    "heart_rate_low": FirstStep(
+        "去看老人：人清醒吗、头晕吗；同时看设备戴好没有。",
+        "Go and see: awake, dizzy? Then whether the device sits well.",
+    ),
+    "heart_rate_high": FirstStep(
+        "去看老人：让其坐下休息；胸闷、气短就打 120。",
+        "Go and see; let the person sit and rest; call an ambulance for chest pain or short breath.",
+    ),
+    "spo2_low": FirstStep(
+        "去看老人：嘴唇发紫、气急就打 120；再看指夹夹好没有。",
+        "Go and see: call an ambulance for blue lips or hard breathing; then whether the clip sits well.",
+    ),
+    "respiratory_rate_low": FirstStep(
+        "马上去看老人，叫醒并看胸口起伏；叫不醒就打 120。",
+        "Go at once, wake the person and watch the chest; call an ambulance if they do not wake.",
+    ),
+    "respiratory_rate_high": FirstStep(
+        "去看老人：让其坐起；气急、嘴唇发紫就打 120。",
+        "Go and see; let the person sit up; call an ambulance for hard breathing or blue lips.",
+    ),
+    "temperature_high": FirstStep("去看老人，用体温计再量一次。", "Go and see, and measure again with a thermometer."),
+    "temperature_low": FirstStep(
+        "去看老人，盖暖，用体温计再量一次。", "Go and see, keep the person warm, and measure again with a thermometer."
+    ),
+    "signal_lost": FirstStep(
+        "先去看看老人；再看设备有没有电、插头和网络、雷达前有没有遮挡。断电重启一次多半能好。",
+        "See that the person is well; then look at the device's power, plug and network, and whether something stands "
+        "before a radar. Switching it off and on often helps.",
+    ),
+    "not_worn": FirstStep(
+        "请老人把设备戴上；在充电就等充好。", "Ask the person to put it on; if it is charging, let it finish."
+    ),
+    "battery_low": FirstStep("今天给设备充电或换电池。", "Charge the device, or change its battery, today."),
+    "device_fault": FirstStep(
+        "把设备断电重启一次；仍报故障就换一台并通知维修。",
+        "Switch the device off and on once; if it still reports the fault, use another one and tell the technician.",
+    ),
+    "path_down": FirstStep(
+        "在恢复之前多去看看老人；看网关旁的设备基站通电没有、线插好没有。",
+        "Look in on the residents until it is back; see that the base station has power and its cable.",
+    ),
+    "line_lost": FirstStep(
+        "先去看看老人；再把设备到网关的线两头重新插紧，看设备灯亮不亮。",
+        "See that the person is well; then push in the device's cable at both ends, and see that its light is on.",
+    ),
+    "broker_down": FirstStep(
+        "在恢复之前多去看看老人。网关会自己重试；五分钟不好，把网关断电重启一次。",
+        "Look in on the residents until it is back. The box keeps trying; after five minutes restart it.",
+    ),
+    "reconnecting": FirstStep(
+        "呼救仍然有效。看设备电量和所在位置的信号；关机一分钟再开。",
+        "Calls for help still come through. Look at its battery and reception; switch it off for a minute.",
+    ),
+    "clock_wrong": FirstStep(
+        "报警不受影响。请在设备或手机应用里校准时间和时区。",
+        "Alarms are not affected. Set the time and the time zone on the device or in its app.",
+    ),
+    "tamper": FirstStep(
+        "去看设备是否被拆下或移动，装回原处。", "See whether the device was taken off or moved, and put it back."
+    ),
+    "delivery_failed": FirstStep(
+        "先打电话通知该联系人；再查网络、短信或推送的设置。",
+        "Telephone this contact first; then check the network and the settings of the channel.",
+    ),
+    "box_fault": FirstStep(
+        "网关已自行恢复，报警继续工作；一小时内又出现，请把网关断电重启并通知维修。",
+        "The box has recovered by itself and goes on watching; if it comes again within an hour, "
+        "switch it off and on and tell the technician.",
+    ),
+}
