@@ -71,7 +71,7 @@ class Framer:
         self._refuse = refuse
         self._buffer = bytearray()
         self._find = _finder(spec.heads)
-        self._single_bytes = all(len(head) == 1 for head in spec.heads)
+        self._longest_head = max(map(len, spec.heads))
 
     @property
     def pending(self) -> int:
@@ -85,22 +85,27 @@ class Framer:
         return left
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The frames that these bytes complete, whole, in order."""
+        """The frames that these bytes complete, whole, in order. Where `check` raises, the buffer is dropped."""
         frames: list[bytes] = []
-        for start in range(0, len(data), SLICE):
-            self._buffer += data[start : start + SLICE]
-            self._scan(frames)
+        try:
+            for start in range(0, len(data), SLICE):
+                self._buffer += data[start : start + SLICE]
+                self._scan(frames)
+        except Exception:
+            self._buffer.clear()  # or the same bytes would fail again and again
+            raise
         return frames
 
     def _scan(self, frames: list[bytes]) -> None:
-        buffer, at = self._buffer, 0
-        while True:
+        buffer, at, end = self._buffer, 0, len(self._buffer)
+        while at < end:
             head = self._find(buffer, at)
-            self._health.skipped_bytes += head - at
-            at = head
-            if at >= len(buffer):
+            if head > at:
+                self._health.skipped_bytes += head - at
+                at = head
+            if at >= end:
                 break
-            verdict = self._judge(at)
+            verdict = self._judge(at, end - at)
             if isinstance(verdict, Bad):
                 self._refuse(verdict.reason, bytes(buffer[at : at + verdict.size]), **verdict.detail)
                 self._health.skipped_bytes += 1
@@ -113,9 +118,9 @@ class Framer:
                 at += verdict
         del buffer[:at]
 
-    def _judge(self, at: int) -> int | Bad:
-        available = len(self._buffer) - at
-        if not (self._single_bytes or self._buffer.startswith(self._spec.heads, at)):
+    def _judge(self, at: int, available: int) -> int | Bad:
+        # What was found is a whole head, or the part of one at the very end.
+        if available < self._longest_head and not self._buffer.startswith(self._spec.heads, at):
             return NEED_MORE
         verdict = self._spec.check(self._buffer, at)
         if isinstance(verdict, Bad):
@@ -123,7 +128,7 @@ class Framer:
         # A frame that never ends would hold up every later one: the spec's own limit is enforced here as well.
         if verdict > self._spec.max_size or (verdict == NEED_MORE and available >= self._spec.max_size):
             return Bad("too_long", min(16, self._spec.max_size))
-        return NEED_MORE if verdict > available else verdict
+        return verdict if verdict <= available else NEED_MORE
 
 
 def _finder(heads: tuple[bytes, ...]) -> Callable[[bytearray, int], int]:
@@ -136,23 +141,22 @@ def _finder(heads: tuple[bytes, ...]) -> Callable[[bytearray, int], int]:
     )
     pattern = re.compile(b"|".join(choices), re.DOTALL)
 
+    unfinished = [
+        (n, tuple(head[:n] for head in heads if n < len(head))) for n in range(max(map(len, heads)) - 1, 0, -1)
+    ]
+
     def find(buffer: bytearray, at: int) -> int:
         if single is not None:
             found = buffer.find(single, at)
         else:
             match = pattern.search(buffer, at)
             found = match.start() if match else -1
-        return found if found >= 0 else max(at, len(buffer) - _unfinished_head(heads, buffer))
+        if found >= 0:
+            return found
+        rest = next((n for n, begun in unfinished if buffer.endswith(begun)), 0)
+        return max(at, len(buffer) - rest)
 
     return find
-
-
-def _unfinished_head(heads: tuple[bytes, ...], buffer: bytearray) -> int:
-    """How many bytes at the end may be the beginning of a head."""
-    longest = max(map(len, heads)) - 1
-    return next(
-        (n for n in range(longest, 0, -1) if any(buffer.endswith(head[:n]) for head in heads if n < len(head))), 0
-    )
 
 
 def sum8(data: bytes | bytearray) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, TypeVar
 
@@ -26,18 +26,17 @@ Thing = TypeVar("Thing", bound=Hashable)
 
 @dataclass(frozen=True, slots=True)
 class PulseFrame:
-    """What one frame says. Values are None for the device's own codes for "none".
+    """What one frame says, apart from the wave. Values are None for the device's own codes for "none".
 
     values: by signal (`heart_rate`, `spo2`, `perfusion_index`). quality: GOOD, POOR (a value that the device doubts),
     or why there is none. usable: whether the values may be passed on at all. worn: a finger is in; None if it does not
-    say. facts: everything, for the notes; measures: which of them are measurements.
+    say. measures: which facts of a frame are measurements.
     """
 
     values: Mapping[str, float | None]
     quality: Quality = Quality.GOOD
     usable: bool = True
     worn: bool | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
     measures: frozenset[str] = frozenset({"pr", "hr", "spo2", "pi"})
 
 
@@ -61,8 +60,11 @@ class PulseSampler:
         self._off_ns: int | None = None
         self._worn: bool | None = None
 
-    def take(self, frame: PulseFrame, now_ns: int) -> list[Observation]:
-        """One frame; gives observations when a second is over, and for the first frame at once."""
+    def take(self, frame: PulseFrame, now_ns: int, facts: Callable[[], Mapping[str, Any]]) -> list[Observation]:
+        """One frame; gives observations when a second is over, and for the first frame at once.
+
+        facts: gives everything that the frame says, for the notes; asked for the last frame of a second only.
+        """
         if self._heard_ns is None or not 0 <= now_ns - self._heard_ns <= GAP_NS:
             self._window.clear()
             self._given_ns = None
@@ -73,7 +75,7 @@ class PulseSampler:
         self._given_ns = now_ns
         frames = list(self._window)
         self._window.clear()
-        self._note("report", self._device_id, **_honest(frames[-1]))
+        self._note("report", self._device_id, **_honest(frames[-1], facts()))
         return self._worn_event(frames, now_ns) + self._readings(frames, now_ns)
 
     def _worn_event(self, frames: list[PulseFrame], now_ns: int) -> list[Observation]:
@@ -105,11 +107,11 @@ class PulseSampler:
         return [one] if due or one.value is not None else []
 
 
-def _honest(frame: PulseFrame) -> Mapping[str, Any]:
+def _honest(frame: PulseFrame, facts: Mapping[str, Any]) -> Mapping[str, Any]:
     """The facts of a frame; what it says of pulse and oxygen without a finger is no fact."""
     if frame.usable:
-        return frame.facts
-    return {name: None if name in frame.measures else fact for name, fact in frame.facts.items()}
+        return facts
+    return {name: None if name in frame.measures else fact for name, fact in facts.items()}
 
 
 def _commonest(things: Iterable[Thing]) -> Thing:

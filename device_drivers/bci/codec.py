@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from device_drivers.bci import frames
@@ -9,7 +10,7 @@ from device_drivers.codec import StreamCodec
 from device_drivers.framing import Framer
 from device_drivers.observations import Observation, Quality
 from device_drivers.pace import SECOND_NS
-from device_drivers.pulse import PulseFrame, PulseSampler
+from device_drivers.pulse import KEPT_FRAMES, PulseFrame, PulseSampler
 from device_drivers.signals import reading
 
 if TYPE_CHECKING:
@@ -51,20 +52,12 @@ class BciCodec(StreamCodec):
                 case frames.RECORD_SIZE:
                     found += self._record(whole, received_ns)
                 case _:
-                    found += self._sampler.take(self._live(whole), received_ns)
+                    found += self._live(whole, received_ns)
         return found
 
-    def _live(self, whole: bytes) -> PulseFrame:
-        facts = frames.live_facts(whole, self._maker)
-        flags = {name for name in frames.MAKERS[self._maker] if facts[name] and name not in HARMLESS}
-        values = {"heart_rate": facts["pr"], "spo2": facts["spo2"]}
-        if flags & AWAY:
-            return PulseFrame(values, Quality.NO_CONTACT, usable=False, worn=False, facts=facts)
-        if flags:
-            return PulseFrame(values, Quality.POOR, usable=False, facts=facts)
-        if facts["pr"] is None and facts["spo2"] is None:
-            return PulseFrame(values, Quality.INVALID, usable=False, facts=facts)
-        return PulseFrame(values, worn=True, facts=facts)
+    def _live(self, whole: bytes, now_ns: int) -> list[Observation]:
+        pulse = _pulse(frames.without_wave(whole), self._maker)
+        return self._sampler.take(pulse, now_ns, lambda: frames.live_facts(whole, self._maker))
 
     def _download_begins(self, whole: bytes, now_ns: int) -> None:
         """The device has no clock: its record is laid so that it ends now."""
@@ -81,3 +74,17 @@ class BciCodec(StreamCodec):
             for name, value in values.items()
             if value is not None
         ]
+
+
+@lru_cache(maxsize=KEPT_FRAMES)
+def _pulse(whole: bytes, maker: str) -> PulseFrame:
+    facts = frames.live_facts(whole, maker)
+    flags = {name for name in frames.MAKERS[maker] if facts[name] and name not in HARMLESS}
+    values = {"heart_rate": facts["pr"], "spo2": facts["spo2"]}
+    if flags & AWAY:
+        return PulseFrame(values, Quality.NO_CONTACT, usable=False, worn=False)
+    if flags:
+        return PulseFrame(values, Quality.POOR, usable=False)
+    if facts["pr"] is None and facts["spo2"] is None:
+        return PulseFrame(values, Quality.INVALID, usable=False)
+    return PulseFrame(values, worn=True)

@@ -46,15 +46,15 @@ class Judge:
         """Judge what begins at `start`: a frame's size, NEED_MORE, or Bad ("out_of_step", "short" or "length")."""
         if buffer[start] < 0x80:
             return Bad("out_of_step", 1)
-        if buffer.startswith(PREAMBLE[: len(buffer) - start], start):
+        if buffer[start] == PREAMBLE[0] and buffer.startswith(PREAMBLE[: len(buffer) - start], start):
             return self._header(buffer, start)
         if self.to_come and buffer[start] & 0xFE == 0xF0:
             return self._record(buffer, start)
-        for at in range(start + 1, start + LIVE_SIZE):
-            if at >= len(buffer):
-                return NEED_MORE
-            if buffer[at] & 0x80:
-                return Bad("short", at - start)
+        rest = buffer[start + 1 : start + LIVE_SIZE]
+        if not rest.isascii():
+            return Bad("short", 1 + next(n for n, byte in enumerate(rest) if byte & 0x80))
+        if len(rest) < LIVE_SIZE - 1:
+            return NEED_MORE
         self.to_come = 0
         return LIVE_SIZE
 
@@ -89,6 +89,11 @@ def live_facts(whole: bytes, maker: str) -> dict[str, Any]:
         "beep": bool(whole[0] & 0x40),
         **{name: bool(whole[byte] & bit) for name, (byte, bit) in MAKERS[maker].items()},
     }
+
+
+def without_wave(whole: bytes) -> bytes:
+    """The frame without wave, bar, signal and beep: only what the values and their quality follow from."""
+    return bytes((whole[0] & 0xB0, 0, whole[2] & 0x70, whole[3], whole[4]))
 
 
 def live(facts: Mapping[str, Any], maker: str = "berry") -> bytes:

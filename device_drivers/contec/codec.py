@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from device_drivers.codec import StreamCodec
@@ -10,7 +11,7 @@ from device_drivers.contec import frames
 from device_drivers.framing import Framer
 from device_drivers.observations import Observation, Quality
 from device_drivers.pace import SECOND_NS, Pace, number
-from device_drivers.pulse import PulseFrame, PulseSampler
+from device_drivers.pulse import KEPT_FRAMES, PulseFrame, PulseSampler
 from device_drivers.signals import reading
 
 if TYPE_CHECKING:
@@ -89,10 +90,10 @@ class ContecCodec(StreamCodec):
             if self._pace.due(f"unknown {kind}", None, now_ns):
                 self.note("unknown", self.device_id, type=f"{kind:02X}", hex=data.hex(" ").upper())
             return []
-        facts = row.facts(data)
         if kind == frames.LIVE:
             self._live_ns = now_ns
-            return self._sampler.take(_pulse(facts), now_ns)
+            return self._sampler.take(_pulse(frames.without_wave(data)), now_ns, lambda: frames.live_facts(data))
+        facts = row.facts(data)
         if kind in {frames.STORED, frames.STORED_PI}:
             return self._stored(facts["stored"], now_ns)
         if kind in {frames.STORE_DATE, frames.STORE_TIME, frames.STORE_LENGTH}:
@@ -130,12 +131,14 @@ class ContecCodec(StreamCodec):
         return now_ns - int(self._store.get("stored_bytes", size * seconds)) // size * SECOND_NS
 
 
-def _pulse(facts: frames.Facts) -> PulseFrame:
+@lru_cache(maxsize=KEPT_FRAMES)
+def _pulse(data: bytes) -> PulseFrame:
+    facts = frames.live_facts(data)
     values = {"heart_rate": facts["pr"], "spo2": facts["spo2"], "perfusion_index": facts["pi"]}
     if facts["probe_error"]:
-        return PulseFrame(values, Quality.NO_CONTACT, usable=False, worn=False, facts=facts)
+        return PulseFrame(values, Quality.NO_CONTACT, usable=False, worn=False)
     if facts["searching"] or facts["searching_too_long"]:
-        return PulseFrame(values, Quality.POOR, usable=False, facts=facts)
+        return PulseFrame(values, Quality.POOR, usable=False)
     if facts["pr"] is None and facts["spo2"] is None:
-        return PulseFrame(values, Quality.INVALID, usable=False, facts=facts)
-    return PulseFrame(values, worn=True, facts=facts)
+        return PulseFrame(values, Quality.INVALID, usable=False)
+    return PulseFrame(values, worn=True)

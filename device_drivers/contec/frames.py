@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_SIZE = 9
 MAX_DATA = 7
+_LOW_BITS = bytes(byte & 0x7F for byte in range(256))
 LIVE, STORED_PI, STORED, COMMAND = 0x01, 0x09, 0x0F, 0x7D
 STORE_DATE, STORE_TIME, STORE_LENGTH = 0x07, 0x12, 0x08
 REASONS = {
@@ -116,6 +117,11 @@ def live_facts(data: bytes) -> Facts:
     }
 
 
+def without_wave(data: bytes) -> bytes:
+    """Live data without wave, bar, signal and beep: only what the values and their quality follow from."""
+    return bytes((data[0] & 0xB0, data[1] & 0x80, data[2] & 0x10)) + data[3:]
+
+
 def live(facts: Mapping[str, Any]) -> bytes:
     """The package that says these facts; what is missing is none or false. Raises ValueError for what does not fit."""
     pulse, spo2, index, signal = (facts.get(name) for name in ("pr", "spo2", "pi", "signal"))
@@ -179,13 +185,11 @@ def check(buffer: bytearray, start: int) -> int | Bad:
     """
     known = PACKAGES.get(buffer[start])
     size = MAX_SIZE if known is None else 2 + known.size
-    for at in range(start + 1, start + size):
-        if at >= len(buffer):
-            return NEED_MORE
-        if not buffer[at] & 0x80:
-            whole = known is None and at - start >= 2
-            return at - start if whole else Bad("short", at - start)
-    return size
+    rest = buffer[start + 1 : start + size]
+    if rest and min(rest) < 0x80:
+        at = 1 + next(n for n, byte in enumerate(rest) if byte < 0x80)
+        return at if known is None and at >= 2 else Bad("short", at)
+    return size if len(rest) == size - 1 else NEED_MORE
 
 
 SPEC = FrameSpec(tuple(bytes((first,)) for first in range(0x80)), check, MAX_SIZE)
@@ -201,6 +205,8 @@ def pack(kind: int, data: bytes = b"") -> bytes:
 
 def unpack(whole: bytes) -> tuple[int, bytes]:
     """Type and data of a package."""
+    if len(whole) > 1 and whole[1] == 0x80:  # no byte has bit 7 set
+        return whole[0], whole[2:].translate(_LOW_BITS)
     return whole[0], bytes(byte & 0x7F | (whole[1] >> i & 1) << 7 for i, byte in enumerate(whole[2:]))
 
 

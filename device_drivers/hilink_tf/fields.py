@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Value = float | int | bool | str | tuple[float | None, ...] | tuple[Mapping[str, float | None], ...] | None
 Values = Mapping[str, Value]
@@ -24,11 +24,11 @@ class Number:
 
     name: str
     format: str = "B"
+    size: int = field(init=False)
+    """Bytes on the wire."""
 
-    @property
-    def size(self) -> int:
-        """Bytes on the wire."""
-        return struct.calcsize("<" + self.format)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", struct.calcsize("<" + self.format))
 
     def decode(self, raw: bytes) -> Value:
         (value,) = struct.unpack("<" + self.format, raw)
@@ -50,11 +50,11 @@ class Numbers:
     name: str
     count: int
     format: str = "f"
+    size: int = field(init=False)
+    """Bytes on the wire."""
 
-    @property
-    def size(self) -> int:
-        """Bytes on the wire."""
-        return self.count * struct.calcsize("<" + self.format)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", self.count * struct.calcsize("<" + self.format))
 
     def decode(self, raw: bytes) -> Value:
         values = struct.unpack(f"<{self.count}{self.format}", raw)
@@ -74,11 +74,11 @@ class Choice:
     name: str
     words: Mapping[int, bool | str]
     format: str = "B"
+    size: int = field(init=False)
+    """Bytes on the wire."""
 
-    @property
-    def size(self) -> int:
-        """Bytes on the wire."""
-        return struct.calcsize("<" + self.format)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", struct.calcsize("<" + self.format))
 
     def decode(self, raw: bytes) -> Value:
         return self.words.get(int.from_bytes(raw, "little"))
@@ -160,7 +160,8 @@ class Message:
     """One row of the tables: a type and a size of data. Several rows may share a type with different sizes.
 
     name: what it is about. kind: "signal" where every field is a signal of our table, "vitals" and "targets" where
-    the codec must judge, else the kind of note it becomes. spare: zero bytes that some firmware adds.
+    the codec must judge, else the kind of note it becomes. spare: zero bytes that some firmware adds. size: bytes of
+    data without spare ones; None for text and records.
     """
 
     type: int
@@ -168,12 +169,11 @@ class Message:
     kind: str
     fields: tuple[Field, ...] = ()
     spare: tuple[int, ...] = (0,)
+    size: int | None = field(init=False)
 
-    @property
-    def size(self) -> int | None:
-        """Bytes of data without spare ones; None for text and records."""
+    def __post_init__(self) -> None:
         sizes = [item.size for item in self.fields]
-        return None if None in sizes else sum(size for size in sizes if size)
+        object.__setattr__(self, "size", None if None in sizes else sum(size for size in sizes if size))
 
     def fits(self, size: int) -> bool:
         """Whether data of this size belong to this row."""

@@ -6,6 +6,7 @@ protocol V1.2 (LD6002, LD6002B, LD6002C), Seeed library for MR60BHA2 and MR60FDA
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from device_drivers.hilink_tf.fields import Choice, Field, Message, Number, Numbers, Records, Text
@@ -115,6 +116,7 @@ BY_TYPE: Mapping[int, tuple[Message, ...]] = {
 }
 
 
+@lru_cache(maxsize=256)
 def find(code: int, size: int) -> Message | None:
     """The row for a type and a size of data, None if there is none."""
     return next((message for message in BY_TYPE.get(code, ()) if message.fits(size)), None)

@@ -64,6 +64,7 @@ class NoninCodec(StreamCodec):
         return values.set_time(datetime.fromtimestamp(now_ns / SECOND_NS, UTC).astimezone(self._zone))
 
     def feed(self, data: bytes, received_ns: int) -> list[Observation]:
+        self._judge.accepted = []
         whole = self._framer.feed(data)
         accepted, self._judge.accepted = self._judge.accepted, []
         return [
@@ -126,7 +127,7 @@ class NoninCodec(StreamCodec):
         return self._live(values.facts_packet(*zip(*parts, strict=True)), now_ns)
 
     def _live(self, facts: values.Facts, now_ns: int) -> list[Observation]:
-        return self._battery(facts, now_ns, now_ns) + self._sampler.take(_pulse(facts), now_ns)
+        return self._battery(facts, now_ns, now_ns) + self._sampler.take(_pulse(facts), now_ns, lambda: facts)
 
     def _battery(self, facts: values.Facts, at_ns: int, now_ns: int) -> list[Observation]:
         low = facts.get("low_battery")
@@ -166,9 +167,9 @@ class NoninCodec(StreamCodec):
 def _pulse(facts: values.Facts) -> PulseFrame:
     found = {"heart_rate": facts["hr"], "spo2": facts["spo2"]}
     if facts.get("sensor_alarm") or facts.get("sensor_off"):
-        return PulseFrame(found, Quality.NO_CONTACT, usable=False, worn=False, facts=facts, measures=MEASURES)
+        return PulseFrame(found, Quality.NO_CONTACT, usable=False, worn=False, measures=MEASURES)
     if facts["hr"] is None and facts["spo2"] is None:
-        return PulseFrame(found, Quality.INVALID, usable=False, facts=facts)
+        return PulseFrame(found, Quality.INVALID, usable=False)
     weak = facts.get("low_perfusion") or facts.get("perfusion") == "red"
     doubtful = facts.get("artifact") or facts.get("out_of_track") or weak
-    return PulseFrame(found, Quality.POOR if doubtful else Quality.GOOD, worn=True, facts=facts)
+    return PulseFrame(found, Quality.POOR if doubtful else Quality.GOOD, worn=True)

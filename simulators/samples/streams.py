@@ -192,7 +192,7 @@ def contec() -> StreamSample:
         unchecked=NO_CHECKSUM,
         usual=repeated(live),
         mix=any_of(
-            live, live,
+            *[live] * 17,
             lambda rng: live(rng, probe_error=True),
             lambda _rng: contec_frames.pack(0x04, b"SpO2201"),
             lambda rng: contec_frames.pack(contec_frames.STORED, bytes((97, rng.randrange(60, 90)) * 3)),
