@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, ValidationError
+
+from gateway.channel_settings import ChannelSettings
+from gateway.settings_base import ConfigError, Secret, SettingsPart
+
+__all__ = ["ConfigError", "Language", "Secret", "Settings", "load_settings", "settings_from"]
 
 Language = Literal["zh-CN", "en"]
 
 
-class ConfigError(ValueError):
-    """The settings are wrong; the text names the file, the setting and what to write instead."""
-
-
-class _Settings(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Secret(_Settings):
-    """Where a secret is kept: `{file = "assist.secret"}` or `{env = "YINLING_ASSIST_SECRET"}`."""
-
-    file: Path | None = None
-    env: str | None = None
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Secret:
-        if (self.file is None) == (self.env is None):
-            raise ValueError("write exactly one of file and env")
-        return self
-
-    def load(self, base: Path) -> SecretStr:
-        """The secret's text. base: folder of the configuration file. Raises ConfigError."""
-        if self.env is not None:
-            value = os.environ.get(self.env, "")
-            if not value:
-                raise ConfigError(f"environment variable {self.env} is not set")
-            return SecretStr(value)
-        path = base / (self.file or "")
-        try:
-            return SecretStr(path.read_text(encoding="utf-8").strip())
-        except OSError as error:
-            raise ConfigError(f"cannot read the secret file {path}: {error.strerror}") from error
-
-
-class SiteSettings(_Settings):
+class SiteSettings(SettingsPart):
     """Which site this box serves, and the language of its texts."""
 
     name: str = "Yinling"
     language: Language = "zh-CN"
 
 
-class ApiSettings(_Settings):
+class ApiSettings(SettingsPart):
     """Where the API and the console listen. Loopback unless changed on purpose."""
 
     host: str = "127.0.0.1"
@@ -64,7 +34,7 @@ class ApiSettings(_Settings):
     """Show the API's documentation pages at /api/docs without a key. For development."""
 
 
-class TlsSettings(_Settings):
+class TlsSettings(SettingsPart):
     """PEM files. For an external broker: its authority and our certificate; for the embedded one: its own pair."""
 
     ca_file: Path | None = None
@@ -72,7 +42,7 @@ class TlsSettings(_Settings):
     key_file: Path | None = None
 
 
-class MqttSettings(_Settings):
+class MqttSettings(SettingsPart):
     """The MQTT broker: the embedded one, or an external one by host, port and credentials."""
 
     embedded: bool = True
@@ -96,7 +66,7 @@ class MqttSettings(_Settings):
         return 5.0 if self.embedded else 0.0
 
 
-class SerialSettings(_Settings):
+class SerialSettings(SettingsPart):
     """One device on a serial line. url: device path or pyserial URL (`socket://host:port`)."""
 
     url: str
@@ -108,7 +78,7 @@ class SerialSettings(_Settings):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class TcpSettings(_Settings):
+class TcpSettings(SettingsPart):
     """A port that watches, pendants and trackers connect to. Only devices of the registry are let in.
 
     The protocols know no encryption: reach it through a VPN, a private APN or a TLS proxy.
@@ -121,7 +91,7 @@ class TcpSettings(_Settings):
     """Silence after which a device is offline and its connection closed; heartbeats come every 5 minutes."""
 
 
-class AssistSettings(_Settings):
+class AssistSettings(SettingsPart):
     """The 助急 service: where signed alerts go, and the secret that its call-backs are signed with."""
 
     url: str
@@ -132,7 +102,7 @@ class AssistSettings(_Settings):
     """Allow an address inside the local network (a centre's own server)."""
 
 
-class InfluxSettings(_Settings):
+class InfluxSettings(SettingsPart):
     """Forwarding to InfluxDB 2 or a server that speaks its write API."""
 
     url: str
@@ -141,7 +111,7 @@ class InfluxSettings(_Settings):
     bucket: str = "yinling"
 
 
-class StoreSettings(_Settings):
+class StoreSettings(SettingsPart):
     """How long history is kept, in days."""
 
     readings_days: int = Field(90, ge=1)
@@ -149,13 +119,13 @@ class StoreSettings(_Settings):
     events_days: int = Field(1095, ge=1)
 
 
-class AlertSettings(_Settings):
+class AlertSettings(SettingsPart):
     """cancel_window_s: how long a suspected fall waits for "I am fine" before it is raised."""
 
     cancel_window_s: float = Field(20.0, ge=0, le=120)
 
 
-class HomeAssistantSettings(_Settings):
+class HomeAssistantSettings(SettingsPart):
     """Telling Home Assistant of residents, alerts and the box, over the same broker. Off unless wanted.
 
     Whoever may read that broker reads it too: names and vital signs are told only when asked for.
@@ -169,7 +139,7 @@ class HomeAssistantSettings(_Settings):
     """Tell heart rate, oxygen, breathing, temperature, presence and bed."""
 
 
-class Settings(_Settings):
+class Settings(SettingsPart):
     """The whole file."""
 
     site: SiteSettings = SiteSettings()
@@ -181,6 +151,8 @@ class Settings(_Settings):
     drivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Options of MQTT families by family name."""
     assist: AssistSettings | None = None
+    channels: dict[str, ChannelSettings] = Field(default_factory=dict)
+    """Other ways to tell people, by the name that contacts use."""
     influx: InfluxSettings | None = None
     store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
     alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]

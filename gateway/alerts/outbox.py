@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, delete, func, or_, select, text, update
 
 from analytics.kinds import Priority
-from gateway.alerts.lifecycle import CLOCK_STEP_NS, OPEN, UNANSWERED, State
-from gateway.alerts.routing import Route
-from gateway.alerts.schedule import BUDGET, REPORT_AFTER, wait_s
+from gateway.alerts.alert import CLOCK_STEP_NS, OPEN, UNANSWERED, State
+from gateway.alerts.schedule import BUDGET, REPORT_AFTER, UNREACHED_AFTER, wait_s
+from gateway.alerts.targets import Key, Route
 from gateway.channels.base import Accepted, Dispatch, Refused
 from gateway.models import AlertRow, OutboxRow, SettingRow
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
-    from gateway.alerts.lifecycle import Alert
+    from gateway.alerts.alert import Alert
     from gateway.database import Database
 
 RAISED, UPDATED, CANCELLED, RESOLVED = "alert.raised", "alert.updated", "alert.cancelled", "alert.resolved"
@@ -110,9 +110,19 @@ def idempotency_key(alert_id: str, channel: str, contact: str, event: str) -> st
 
 
 def enqueue(
-    session: Session, alert: Alert, event: str, route: Route, payload: Mapping[str, Any], now_ns: int, number: int
+    session: Session,
+    alert: Alert,
+    event: str,
+    route: Route,
+    payload: Mapping[str, Any],
+    now_ns: int,
+    number: int,
+    step: int = 0,
 ) -> None:
-    """Add one message. number: tells messages of the same event of one alert apart (repeat or revision)."""
+    """Add one message. number: tells messages of the same event of one alert apart: 0 for the first, else the revision.
+
+    step: index of the policy's step that tells it.
+    """
     session.add(
         OutboxRow(
             alert_id=alert.id,
@@ -122,12 +132,12 @@ def enqueue(
             contact=route.contact,
             address=route.address,
             priority=int(alert.priority),
-            step_s=route.after_s,
+            step=step,
             payload=dict(payload),
             state=RowState.PENDING,
             attempts=0,
             scheduled_ns=now_ns,
-            next_at_ns=now_ns + int(route.after_s * 1e9),
+            next_at_ns=now_ns,
             idempotency_key=idempotency_key(alert.id, route.channel, route.contact, f"{event}#{number}"),
             created_ns=now_ns,
         )
@@ -149,6 +159,28 @@ def told(session: Session, alert_id: str, *, and_waiting: bool = False) -> list[
     return list(routes.values())
 
 
+def told_steps(session: Session, alert_id: str) -> dict[Key, int]:
+    """Everyone for whom an alert was ever written down, and the first step that did so."""
+    query = select(OutboxRow.channel, OutboxRow.contact, func.min(OutboxRow.step)).where(
+        OutboxRow.alert_id == alert_id, OutboxRow.event == RAISED
+    )
+    return {(row[0], row[1]): row[2] for row in session.execute(query.group_by(OutboxRow.channel, OutboxRow.contact))}
+
+
+def telling_failed(session: Session, alert_id: str, number: int) -> bool:
+    """Whether nobody of one telling can be reached: given up, failed again and again, or known to be out of reach."""
+    query = select(OutboxRow).where(
+        OutboxRow.alert_id == alert_id, OutboxRow.event == RAISED, OutboxRow.number == number
+    )
+    rows = session.scalars(query).all()
+    return bool(rows) and all(_unreached(session, row) for row in rows)
+
+
+def outage_key(channel: str, contact: str) -> str:
+    """The setting that remembers that a contact is out of reach."""
+    return f"outage:{channel}:{contact}"
+
+
 def waiting_targets(session: Session, alert_id: str) -> set[tuple[str, str]]:
     """Channel and contact of those to whom a message about this alert is still on its way."""
     query = select(OutboxRow.channel, OutboxRow.contact).where(
@@ -159,7 +191,7 @@ def waiting_targets(session: Session, alert_id: str) -> set[tuple[str, str]]:
 
 def withdraw_unsent(session: Session, alert_id: str, *, reason: str) -> None:
     """Someone has answered: later steps and repeats that were never sent are not needed, nor are older updates."""
-    later = or_(OutboxRow.event == UPDATED, OutboxRow.step_s > 0, OutboxRow.number > 0)
+    later = or_(OutboxRow.event == UPDATED, OutboxRow.number != 0)
     _withdraw(session, alert_id, and_(OutboxRow.attempts == 0, later), reason)
 
 
@@ -191,11 +223,13 @@ def settle(
         return Settled(RowState.DELIVERED)
     if row.lease_token != dispatch.lease_token:
         return None
+    if result.held:  # nobody was asked: the attempt does not count
+        row.attempts -= 1
     row.last_error = result.error[:KEPT_ERROR]
     row.lease_until_ns = row.lease_token = None
     row.state = _after_failure(session, row, result)
     if row.state == RowState.PENDING:
-        wait = wait_s(Priority(row.priority), row.attempts, rng, result.retry_after_s)
+        wait = wait_s(Priority(row.priority), max(1, row.attempts), rng, result.retry_after_s)
         row.scheduled_ns, row.next_at_ns = now_ns, now_ns + int(wait * 1e9)
     report = row.state == RowState.DEAD or (row.state == RowState.PENDING and row.attempts >= REPORT_AFTER)
     return Settled(RowState(row.state), report or result.gone)
@@ -325,12 +359,23 @@ def _lease(row: OutboxRow, now_ns: int, lease_ns: int) -> Dispatch:
 
 
 def _after_failure(session: Session, row: OutboxRow, result: Refused) -> RowState:
-    alert_state = State(session.scalars(select(AlertRow.state).where(AlertRow.id == row.alert_id)).one())
+    query = select(AlertRow.state, AlertRow.reopened_ns).where(AlertRow.id == row.alert_id)
+    found, reopened_ns = session.execute(query).one()
+    alert_state = State(found)
+    waits = alert_state in UNANSWERED or reopened_ns is not None
     if not alert_state.open and row.event in (RAISED, UPDATED):
         return RowState.WITHDRAWN
-    if row.priority == Priority.HIGH and row.event == RAISED and alert_state in UNANSWERED:
+    if row.priority == Priority.HIGH and row.event == RAISED and waits:
         return RowState.PENDING
     return RowState.DEAD if result.gone or row.attempts >= BUDGET[Priority(row.priority)] else RowState.PENDING
+
+
+def _unreached(session: Session, row: OutboxRow) -> bool:
+    if row.state == RowState.DEAD:
+        return True
+    if row.state not in WAITING or row.last_error is None:
+        return False
+    return row.attempts >= UNREACHED_AFTER or session.get(SettingRow, outage_key(row.channel, row.contact)) is not None
 
 
 def _given_up(row: OutboxRow, disabled: set[str]) -> bool:

@@ -44,12 +44,13 @@ class Accepted:
 class Refused:
     """Not delivered. error: what happened, without secrets. retry_after_s: when the far side asks to try again.
 
-    gone: the far side wants nothing more (HTTP 410).
+    gone: the far side wants nothing more (HTTP 410). held: nothing was tried, it waits for its turn.
     """
 
     error: str
     retry_after_s: float | None = None
     gone: bool = False
+    held: bool = False
 
 
 class Channel(Protocol):
@@ -57,3 +58,6 @@ class Channel(Protocol):
 
     async def send(self, dispatch: Dispatch, now_ns: int) -> Accepted | Refused:
         """Tell, within its own time-outs."""
+
+    async def aclose(self) -> None:
+        """Close what is open."""

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,6 +18,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from gateway.alerts.payload import with_delay
 from gateway.channels.address import AddressError, check_url, is_public, public_addresses, resolve
+from gateway.channels.answer import LARGEST_ANSWER, bounded, json_object, retry_after_s
 from gateway.channels.base import Accepted, Refused
 from gateway.channels.signing import Signer
 
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
 USER_AGENT = "yinling-gateway"
 SCHEMA_URI = "urn:yinling:schema:alert:v1"
-LARGEST_ANSWER = 64 * 1024
 MOST_ADDRESSES = 3
 
 
@@ -106,7 +104,7 @@ class WebhookChannel:
     ) -> Accepted | Refused:
         response = await self._first_that_answers(body, headers)
         try:
-            return _judge(dispatch, response, await _bounded(response), now_ns)
+            return _judge(dispatch, response, await bounded(response), now_ns)
         finally:
             await response.aclose()
 
@@ -144,16 +142,6 @@ class WebhookChannel:
         return bytes(message.body), str(message.headers["content-type"])
 
 
-async def _bounded(response: httpx.Response) -> bytes | None:
-    """The answer's body, None when it is larger than any honest one."""
-    body = bytearray()
-    async for chunk in response.aiter_bytes():
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            return None
-    return bytes(body)
-
-
 def _judge(dispatch: Dispatch, response: httpx.Response, body: bytes | None, now_ns: int) -> Accepted | Refused:
     status = response.status_code
     if status == httpx.codes.GONE:
@@ -162,31 +150,9 @@ def _judge(dispatch: Dispatch, response: httpx.Response, body: bytes | None, now
         return Refused(f"HTTP {status}", retry_after_s=retry_after_s(response.headers.get("retry-after"), now_ns))
     if body is None:
         return Refused(f"HTTP {status}, but the answer is larger than {LARGEST_ANSWER} bytes")
-    answer = _object(body)
+    answer = json_object(body)
     if answer is None or answer.get("accepted") is not True:
         return Refused(f'HTTP {status}, but the answer does not say {{"accepted": true}}')
     if answer.get("id") != dispatch.idempotency_key:
         return Refused(f"HTTP {status}, but the answer is about another message")
     return Accepted(dispatch.idempotency_key)
-
-
-def _object(body: bytes) -> dict[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def retry_after_s(value: str | None, now_ns: int) -> float | None:
-    """Seconds of a Retry-After header (a number or an HTTP date), None where absent or not understood."""
-    if value is None:
-        return None
-    if value.isascii() and value.isdigit() and len(value) < 10:
-        return float(value)
-    try:
-        at = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0.0, at.timestamp() - now_ns / 1e9)

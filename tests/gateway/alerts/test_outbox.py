@@ -61,6 +61,16 @@ def test_retry_after_is_honoured_but_never_slows_the_most_urgent(site: Site) -> 
     assert waits[other.id] == 3600
 
 
+def test_waiting_for_a_turn_is_no_attempt_and_no_outage(site: Site) -> None:
+    alert = site.take("heart_rate_high").alert
+    site.send(Refused("the robot takes no more now", retry_after_s=40.0, held=True))
+    site.pass_time(3600, lambda _: Refused("the robot takes no more now", retry_after_s=40.0, held=True))
+    assert {item.attempts for item in site.service.outbox.items()} == {0}
+    assert [kind for kind, _ in kinds(site)] == ["heart_rate_high"]
+    site.pass_time(700, lambda _: OK)
+    assert site.service.get(alert.id).state is State.DELIVERED
+
+
 def test_a_lease_is_for_one(site: Site) -> None:
     site.take()
     first = site.claim()

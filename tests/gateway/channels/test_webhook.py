@@ -15,8 +15,9 @@ from pydantic import SecretStr
 
 from analytics.kinds import Priority
 from gateway.channels.address import AddressError, check_url, public_addresses, resolve
+from gateway.channels.answer import retry_after_s
 from gateway.channels.base import Accepted, Dispatch, Refused
-from gateway.channels.webhook import WebhookChannel, WebhookOptions, retry_after_s
+from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from simulators.assist_service import MODES, AssistConfig, AssistService, Mode, running
 
 SECRET = SecretStr("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")

@@ -1,0 +1,52 @@
+"""Makes the channels from the settings."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from gateway.alerts.routing import WEBHOOK
+from gateway.channel_settings import AppriseSettings
+from gateway.channels.robots import RobotChannel, RobotOptions
+from gateway.channels.webhook import WebhookChannel, WebhookOptions
+from gateway.settings_base import ConfigError
+
+if TYPE_CHECKING:
+    from gateway.channel_settings import ChannelSettings
+    from gateway.channels.base import Channel
+    from gateway.config import Settings
+
+
+def make_channels(settings: Settings) -> dict[str, Channel]:
+    """Every way to tell people, by name; among them the signed webhook to the 助急 service. Raises ConfigError."""
+    made: dict[str, Channel] = {}
+    for name, wanted in settings.channels.items():
+        if name == WEBHOOK:
+            raise ConfigError(f"channels.{name}: this name is the 助急 service's own, choose another")
+        try:
+            made[name] = _channel(wanted, settings)
+        except ValueError as error:
+            raise ConfigError(f"channels.{name}: {error}") from error
+    assist = _assist(settings)
+    return made if assist is None else {WEBHOOK: assist, **made}
+
+
+def _assist(settings: Settings) -> WebhookChannel | None:
+    assist = settings.assist
+    if assist is None:
+        return None
+    secrets = tuple(secret.load(settings.base) for secret in assist.secrets)
+    source = f"urn:yinling:site:{quote(settings.site.name)}"
+    return WebhookChannel(WebhookOptions(assist.url, secrets, source, allow_private=assist.allow_private))
+
+
+def _channel(wanted: ChannelSettings, settings: Settings) -> Channel:
+    base, language = settings.base, settings.site.language
+    if isinstance(wanted, AppriseSettings):
+        # Its import costs a second and some 25 MB that most sites do without.
+        module = importlib.import_module("gateway.channels.apprise_channel")
+        made: Channel = module.AppriseChannel(module.AppriseOptions(wanted.url.load(base), language))
+        return made
+    secret = wanted.secret.load(base) if wanted.secret is not None else None
+    return RobotChannel(RobotOptions(wanted.type, wanted.token.load(base), secret, wanted.base_url, language))
