@@ -25,7 +25,8 @@ BLOCK_S = 1.0
 class Trial(Protocol):
     """What a recorded trial must tell; `simulators.recordings.Recording` does.
 
-    accel_g: float32 (n, 3), regular at rate_hz; fall_start_s, fall_end_s: where the fall is marked, None if not.
+    accel_g: float32 (n, 3), regular at rate_hz, NaN where missing; full_scale_g: None where unknown; site: where it was
+    worn; fall_start_s, fall_end_s: where the fall is marked, None if not.
     """
 
     @property
@@ -39,13 +40,15 @@ class Trial(Protocol):
     @property
     def group(self) -> str: ...
     @property
+    def site(self) -> str: ...
+    @property
     def is_fall(self) -> bool: ...
     @property
     def rate_hz(self) -> float: ...
     @property
     def accel_g(self) -> NDArray[np.float32]: ...
     @property
-    def full_scale_g(self) -> float: ...
+    def full_scale_g(self) -> float | None: ...
     @property
     def fall_start_s(self) -> float | None: ...
     @property

@@ -23,4 +23,4 @@ class Trace(Protocol):
         scores: NDArray[np.float32],
         sure: NDArray[np.float32],
     ) -> None:
-        """Candidates with their peaks, their scores (k,), and how sure the rule alone was (k,), 0 where it is silent."""
+        """Candidates with their peaks, their scores (k,), and how sure the rule alone was (k,), 0 where silent."""

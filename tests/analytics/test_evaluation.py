@@ -3,55 +3,20 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from fall_scenes import fall, walk
-from numpy.typing import NDArray
+from fall_scenes import fall
+from made_up import MadeUp, falling, hopping, made_up_trials
 
 from analytics import evaluation
-from analytics.evaluation import Outcome, evaluate_falls, leave_one_subject_out, report, summary
+from analytics.evaluation import evaluate_falls, leave_one_subject_out
 from analytics.falls import train
 from analytics.falls.features import NAMES, WIDTH, describe
 from analytics.falls.model import Model, ModelError, shipped
-
-
-@dataclass(frozen=True)
-class MadeUp:
-    """A trial for tests."""
-
-    activity: str
-    subject: str
-    accel_g: NDArray[np.float32]
-    is_fall: bool
-    rate_hz: float = 50.0
-    trial: str = "R01"
-    dataset: str = "made-up"
-    group: str = "young"
-    full_scale_g: float = 16.0
-    fall_start_s: float | None = None
-    fall_end_s: float | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{self.dataset}/{self.activity}/{self.subject}/{self.trial}"
-
-
-def falling(subject: str, seed: int, seconds: float = 16.0) -> MadeUp:
-    values = fall(fall_s=6.0, seconds=seconds, seed=seed)
-    return MadeUp("F01", subject, values, True, trial=f"R{seed}", fall_start_s=6.0, fall_end_s=8.0)
-
-
-def hopping(subject: str, seed: int) -> MadeUp:
-    values = walk(seconds=12, seed=seed)
-    values[100::75, 2] += 1.5
-    return MadeUp("D01", subject, values, False, trial=f"R{seed}")
-
-
-def made_up_trials() -> list[MadeUp]:
-    return [make(subject, seed) for subject in ("S1", "S2", "S3") for seed in range(12) for make in (falling, hopping)]
+from analytics.figures import Outcome, Stage, report, summary
 
 
 def test_the_shipped_model_on_made_up_trials() -> None:
@@ -81,8 +46,8 @@ def test_a_trial_alone_and_among_others_comes_out_the_same() -> None:
 
 
 def outcome(name: str, *, is_fall: bool, alarms: int, group: str = "young", within: bool | None = None) -> Outcome:
-    delay = 2.5 if alarms else None
-    return Outcome(name, "set", name[:3], "S1", group, is_fall, 1800.0, alarms, 0, delay, None, within)
+    delay, stage = (2.5, Stage.ALARM) if alarms else (None, Stage.MODEL)
+    return Outcome(name, "set", name[:3], "S1", group, "wrist", is_fall, 1800.0, alarms, 0, delay, None, within, stage)
 
 
 def test_figures_by_hand() -> None:
@@ -101,8 +66,8 @@ def test_figures_by_hand() -> None:
     assert result["misses"] == ["F01-9"]
     assert result["false_alarms"] == ["D01-0"]
     assert result["alarms_outside_marks"] == 1
-    assert result["delay_s"]["suspected"] == {"count": 9, "median": 2.5, "p95": 2.5}
-    assert result["delay_s"]["confirmed"] == {"count": 0, "median": None, "p95": None}
+    assert result["delay_s"]["suspected"] == {"count": 9, "median": 2.5, "p95": 2.5, "values": [2.5] * 9}
+    assert result["delay_s"]["confirmed"] == {"count": 0, "median": None, "p95": None, "values": []}
 
 
 def test_no_trials_give_no_figures() -> None:
