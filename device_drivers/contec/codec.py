@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 KEEP_ALIVE_NS = 5 * SECOND_NS
+MOST_STORED = 7 * 24 * 3600
+"""Seconds: the devices keep a day or two; a length that says more than a week was damaged on the way."""
 FIRST_YEAR = 2015
 """A clock that says less was never set."""
 
@@ -125,10 +127,11 @@ class ContecCodec(StreamCodec):
             local = None
         if local is not None and local.year >= FIRST_YEAR:
             began_ns = round(local.timestamp()) * SECOND_NS
-            if began_ns <= now_ns:
+            if 0 <= began_ns <= now_ns:  # a clock before 1970 was never set
                 return began_ns
         size = 4 if seconds == 1 else 2
-        return now_ns - int(self._store.get("stored_bytes", size * seconds)) // size * SECOND_NS
+        stated = int(self._store.get("stored_bytes", 0)) // size
+        return now_ns - (stated if seconds <= stated <= MOST_STORED else seconds) * SECOND_NS
 
 
 @lru_cache(maxsize=KEPT_FRAMES)
