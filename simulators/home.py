@@ -1,7 +1,8 @@
-"""A home (or a ward) of simulated devices on real transports: MQTT, each with its own account, and ptys.
+"""A home (or a care centre) of simulated devices on real transports, each as it is in life.
 
 `python -m simulators.home SCENARIO --accounts FILE --links FOLDER --truth FILE` plays a scenario in real time and
-writes what truly happened, and when, as JSON lines: what a gateway must have noticed is judged against these.
+writes what truly happened, and when, as JSON lines: what a gateway must have noticed is judged against these. The
+devices live from the start; with `--begin FILE` the story waits until that file is there.
 """
 
 from __future__ import annotations
@@ -11,51 +12,48 @@ import asyncio
 import json
 import logging
 import signal
-import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from simulators.home_devices import PlayedRadar, PlayedWearable, PlayedZigbee
-from simulators.scenario import EMERGENCIES, Scenario, load_scenario
-from simulators.uplink import Account
+from simulators.families import find_family
+from simulators.played import Played
+from simulators.scenario import Scenario, load_scenario
+from simulators.wires import Accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from simulators.home_devices import Played
-    from simulators.scenario import Happening, SimulatedDevice
+    from simulators.played import Value
+    from simulators.scenario import Happening
+
+__all__ = ["Accounts", "Home", "Truth", "main"]
 
 TICK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Accounts:
-    """Where the broker is, and each device's password."""
-
-    host: str
-    port: int
-    passwords: dict[str, str]
-
-    def of(self, device_id: str) -> Account:
-        """The account of a device; without a password it logs in with an empty one."""
-        return Account(self.host, self.port, device_id, self.passwords.get(device_id, ""))
-
-
-@dataclass(frozen=True, slots=True)
 class Truth:
-    """What happened: the device, what it did, the kind of alert it calls for (None: no emergency), and when."""
+    """What happened: the device as a gateway knows it, what it did, and when.
+
+    kind: the kind of alert that it calls for, None for none. signal, value: what must be in the history instead.
+    after_s: how long it must last before a gateway can conclude it.
+    """
 
     device: str
     do: str
     kind: str | None
     at_ns: int
+    family: str = ""
+    signal: str | None = None
+    value: Value | None = None
+    after_s: float = 0.0
 
 
 class Home:
-    """Plays one scenario. truth: called with every happening as it happens."""
+    """Plays one scenario. truth: called with every happening as it happens. begin: when the story may begin."""
 
     def __init__(
         self,
@@ -63,54 +61,59 @@ class Home:
         accounts: Accounts,
         links: Path,
         truth: Callable[[Truth], None],
-        clock: Callable[[], int] = time.time_ns,
+        begin: Callable[[], bool] = lambda: True,
     ) -> None:
         self._scenario = scenario
         self._truth = truth
-        self._clock = clock
+        self._begin = begin
+        self._clock = accounts.clock
+        placed = replace(accounts, links=links)
         seeds = np.random.SeedSequence(scenario.seed).spawn(len(scenario.devices))
-        self._devices: dict[str, Played] = {
-            device.id: _played(device, accounts, links, np.random.default_rng(seed))
+        self.devices: dict[str, Played] = {
+            device.id: Played(find_family(device.family), device, placed, np.random.default_rng(seed))
             for device, seed in zip(scenario.devices, seeds, strict=True)
         }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Play until `stop`; after the last happening life goes on."""
-        uplinks = [asyncio.create_task(uplink.run()) for one in self._devices.values() if (uplink := one.uplink)]
-        started_ns = self._clock()
+        running = [asyncio.create_task(one.way.run(), name=one.device.id) for one in self.devices.values()]
+        started_ns: int | None = None
         left = list(self._scenario.happenings)
         try:
             while not stop.is_set():
                 now_ns = self._clock()
-                while left and left[0].at_s * 1e9 <= now_ns - started_ns:
+                if started_ns is None and self._begin():
+                    started_ns = now_ns
+                while started_ns is not None and left and left[0].at_s * 1e9 <= now_ns - started_ns:
                     self._happen(left.pop(0), now_ns)
-                for device in self._devices.values():
-                    device.tick(now_ns)
+                for one in self.devices.values():
+                    one.way.tick(now_ns)
+                _check(running)
                 await asyncio.sleep(TICK_S)
         finally:
-            for task in uplinks:
+            for task in running:
                 task.cancel()
-            await asyncio.gather(*uplinks, return_exceptions=True)
-            for device in self._devices.values():
-                device.close()
+            await asyncio.gather(*running, return_exceptions=True)
+            for one in self.devices.values():
+                one.way.close()
 
     def _happen(self, happening: Happening, now_ns: int) -> None:
-        at_ns = self._devices[happening.device].happen(happening.do, happening.options, now_ns)
-        kind = EMERGENCIES.get((self._scenario.device(happening.device).type, happening.do))
-        self._truth(Truth(self._source(happening), happening.do, kind, at_ns))
+        played = self.devices[happening.device]
+        at_ns = played.happen(happening.do, happening.options, now_ns)
+        outcome = played.row.actions[happening.do].outcome
+        family, device = played.row.family, played.known_as(happening.options)
+        if outcome is None:
+            self._truth(Truth(device, happening.do, None, at_ns, family))
+            return
+        value = outcome.expected(happening.options)
+        self._truth(Truth(device, happening.do, outcome.alert, at_ns, family, outcome.signal, value, outcome.after_s))
 
-    def _source(self, happening: Happening) -> str:
-        """The device as the gateway knows it: a Zigbee node is called after its network's base topic."""
-        node = happening.options.get("node")
-        return happening.device if node is None else f"{happening.device.removesuffix('/bridge')}/{node}"
 
-
-def _played(device: SimulatedDevice, accounts: Accounts, links: Path, rng: np.random.Generator) -> Played:
-    if device.type == "wearable":
-        return PlayedWearable(device, accounts.of(device.id), rng)
-    if device.type == "radar":
-        return PlayedRadar(device, links)
-    return PlayedZigbee(device, accounts.of(device.id))
+def _check(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """A device whose wire cannot be had (a port that is taken) ends the play. Raises what it raised."""
+    for task in tasks:
+        if task.done():
+            task.result()
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -120,6 +123,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--accounts", type=Path, required=True)
     parser.add_argument("--links", type=Path, required=True)
     parser.add_argument("--truth", type=Path, required=True)
+    parser.add_argument("--begin", type=Path, help="the story waits until this file is there")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     accounts = Accounts(**json.loads(given.accounts.read_text(encoding="utf-8")))
@@ -129,7 +133,10 @@ def main(arguments: list[str] | None = None) -> None:
             file.write(json.dumps(asdict(truth)) + "\n")
             file.flush()
 
-        home = Home(load_scenario(given.scenario), accounts, given.links, write)
+        def may_begin() -> bool:
+            return given.begin is None or given.begin.exists()
+
+        home = Home(load_scenario(given.scenario), accounts, given.links, write, may_begin)
         asyncio.run(_until_signal(home))
 
 

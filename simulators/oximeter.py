@@ -180,6 +180,8 @@ class NoninOximeter(Oximeter):
 
     def feed(self, data: bytes) -> bytes:
         """Takes the two commands of a 9560, each in one piece."""
+        if not data:
+            return b""
         try:
             _, facts = nonin.facts_command(data)
         except (nonin.FormatError, IndexError):

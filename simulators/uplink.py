@@ -1,4 +1,7 @@
-"""A simulated device's own MQTT connection: keeps what the broker has not acknowledged, reconnects, sends again."""
+"""A simulated device's own MQTT connection: keeps what the broker has not acknowledged, reconnects, sends again.
+
+It may also listen, as devices do that wait for answers.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING
 import aiomqtt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Uplink:
     """Sends in order; a message leaves the queue only when the broker has acknowledged it.
 
     acknowledged(message): called for each. will: (topic, payload) published by the broker if the device goes silent.
+    listens: topic filters; heard(topic, payload): called for each message there.
     """
 
     def __init__(
@@ -52,9 +56,13 @@ class Uplink:
         account: Account,
         acknowledged: Callable[[Outgoing], None] | None = None,
         will: tuple[str, bytes] | None = None,
+        listens: Sequence[str] = (),
+        heard: Callable[[str, bytes], None] | None = None,
     ) -> None:
         self._account = account
         self._acknowledged = acknowledged
+        self._listens = tuple(listens)
+        self._heard = heard
         self._will = aiomqtt.Will(will[0], will[1], qos=1, retain=True) if will else None
         self._waiting: deque[Outgoing] = deque(maxlen=MAX_WAITING)
         self._more = asyncio.Event()
@@ -93,11 +101,26 @@ class Uplink:
             timeout=PUBLISH_TIMEOUT_S,
         ) as client:
             self.connects += 1
-            while True:
-                while self._waiting:
-                    await self._send_first(client)
-                self._more.clear()
-                await self._more.wait()
+            for one in self._listens:
+                await client.subscribe(one, qos=1)
+            listening = asyncio.create_task(self._listen(client))
+            try:
+                await self._send(client)
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
+
+    async def _send(self, client: aiomqtt.Client) -> None:
+        while True:
+            while self._waiting:
+                await self._send_first(client)
+            self._more.clear()
+            await self._more.wait()
+
+    async def _listen(self, client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            if self._heard is not None and isinstance(message.payload, bytes):
+                self._heard(message.topic.value, message.payload)
 
     async def _send_first(self, client: aiomqtt.Client) -> None:
         message = self._waiting[0]

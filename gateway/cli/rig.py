@@ -23,12 +23,13 @@ from device_drivers.registry import find_driver
 from gateway.api.keys import KeyStore
 from gateway.api.scopes import Role
 from gateway.broker.config import hash_password, write_private
+from gateway.cli.toml_text import toml_block
 from gateway.database import open_database
 from gateway.registry import Device, Registry, Resident
 from gateway.wiring import CALLBACK_PATH
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 START_S = 90.0
@@ -45,18 +46,28 @@ class RigError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class RigDevice:
-    """One device of the site. resident: whose; serial_link: name of the pty's link for a serial device."""
+    """One device of the site. resident: whose; serial_link: name of the pty's link for a serial device.
+
+    line: the whole `[[serial]]` block, for one that is reached otherwise. options: as in the registry. account: whether
+    it logs in to the broker itself, where its family may.
+    """
 
     id: str
     family: str
     resident: str | None = "r1"
     room: str = ""
     serial_link: str | None = None
+    line: Mapping[str, Any] | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    account: bool = True
 
 
 @dataclass(slots=True)
 class Rig:
-    """The site. `prepare`, then `start_*`; `stop` ends everything. passwords: MQTT password of each device."""
+    """The site. `prepare`, then `start_*`; `stop` ends everything. passwords: MQTT password of each device.
+
+    tcp: whether devices call a TCP port. ports: those that simulated devices open, by device.
+    """
 
     folder: Path
     language: str = "zh-CN"
@@ -65,8 +76,11 @@ class Rig:
     cancel_window_s: float = 20.0
     api_port: int = 0
     extra_settings: str = ""
+    tcp: bool = False
     mqtt_port: int = 0
+    tcp_port: int = 0
     assist_port: int = 0
+    ports: dict[str, int] = field(default_factory=dict)
     key: str = field(default="", repr=False)
     key_id: str = ""
     passwords: dict[str, str] = field(default_factory=dict, repr=False)
@@ -92,6 +106,7 @@ class Rig:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.api_port = self.api_port or free_port()
         self.mqtt_port, self.assist_port = free_port(), free_port()
+        self.tcp_port = free_port() if self.tcp else 0
         for name in ("assist", "callback"):
             text = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
             write_private(self.folder / f"{name}.secret", text)
@@ -120,9 +135,10 @@ class Rig:
             self.wait_ready()
 
     def start_home(self, scenario: str, *options: str) -> None:
-        """Start the simulated devices of a scenario file (or of a shipped one, by name)."""
+        """Start the simulated devices of a scenario file (or of a shipped one, by name); `begin` starts their story."""
         accounts = self.folder / "accounts.json"
-        write_private(accounts, json.dumps({"host": "127.0.0.1", "port": self.mqtt_port, "passwords": self.passwords}))
+        places = {"tcp_port": self.tcp_port, "ports": self.ports, "passwords": self.passwords}
+        write_private(accounts, json.dumps({"host": "127.0.0.1", "port": self.mqtt_port, **places}))
         self._start(
             "home",
             "-m",
@@ -133,6 +149,11 @@ class Rig:
             f"--truth={self.folder / 'truth.jsonl'}",
             *options,
         )
+
+    @property
+    def begin_file(self) -> Path:
+        """What a home that was started with `--begin` waits for."""
+        return self.folder / "begin"
 
     def wait_ready(self) -> None:
         """Until the gateway says that it is ready. Raises RigError."""
@@ -203,12 +224,8 @@ class Rig:
         raise RigError(f"{name} does not listen after {START_S:g} s: {self._log_end(name)}")
 
     def _settings(self) -> str:
-        serial = "".join(
-            f'[[serial]]\nurl = "{self.folder / device.serial_link}"\n'
-            f'family = "{device.family}"\ndevice_id = "{device.id}"\n'
-            for device in self.devices
-            if device.serial_link
-        )
+        lines = "".join(toml_block("[[serial]]", line) for device in self.devices if (line := self._line(device)))
+        ports = toml_block("[[tcp]]", {"port": self.tcp_port}) if self.tcp else ""
         return f"""\
 data_directory = "var"
 [site]
@@ -226,7 +243,14 @@ secrets = [{{file = "assist.secret"}}]
 callback_secret = {{file = "callback.secret"}}
 allow_private = true
 {self.extra_settings}
-{serial}"""
+{ports}{lines}"""
+
+    def _line(self, device: RigDevice) -> dict[str, Any]:
+        """The `[[serial]]` block of a device, empty for one that calls by itself."""
+        named = {"family": device.family, "device_id": device.id}
+        if device.line is not None:
+            return {**named, **device.line}
+        return {**named, "url": str(self.folder / device.serial_link)} if device.serial_link else {}
 
     def _fill_registry(self) -> None:
         now_ns = time.time_ns()
@@ -238,11 +262,13 @@ allow_private = true
         for device in self.devices:
             placement = "room" if device.room else "worn"
             registry.add_device(
-                Device(device.id, device.family, device.id, placement, device.room), by=BY, now_ns=now_ns
+                Device(device.id, device.family, device.id, placement, device.room, device.options),
+                by=BY,
+                now_ns=now_ns,
             )
             if device.resident is not None:
                 registry.assign(device.id, device.resident, by=BY, now_ns=now_ns)
-            if find_driver(device.family).account_topics is not None:
+            if device.account and find_driver(device.family).account_topics is not None:
                 password = self.passwords[device.id] = secrets.token_urlsafe(24)
                 registry.set_credentials_hash(device.id, hash_password(password), by=BY, now_ns=now_ns)
         made = KeyStore(database).create(BY, Role.ADMIN, by=BY, now_ns=now_ns)

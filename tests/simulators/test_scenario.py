@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 
 from device_drivers.registry import find_driver
@@ -16,17 +14,14 @@ from device_drivers.transports.mqtt_session import MqttOptions, MqttSession
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
 from gateway.broker.supervisor import Broker
 from simulators import load_main
-from simulators.home_devices import PlayedRadar, PlayedWearable, PlayedZigbee
 from simulators.mqtt_load import LoadError, LoadPublisher
-from simulators.scenario import ACTIONS, SHIPPED, ScenarioError, SimulatedDevice, load_scenario, scenario_from
+from simulators.scenario import SHIPPED, ScenarioError, load_scenario, scenario_from
 from simulators.serial_port import SimulatedPort
-from simulators.uplink import Account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 NOW = 1_800_000_000 * 10**9
-NOBODY = Account("127.0.0.1", 1, "w", "p")
 
 
 @pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.toml")), ids=lambda path: path.stem)
@@ -37,7 +32,7 @@ def test_shipped_scenarios_are_valid_and_have_three_emergencies(path: Path) -> N
     assert scenario.device(scenario.devices[0].id) is scenario.devices[0]
 
 
-WEARABLE: dict[str, Any] = {"type": "wearable", "id": "w"}
+WEARABLE: dict[str, Any] = {"type": "yinling_wearable", "id": "w"}
 
 
 @pytest.mark.parametrize(
@@ -45,6 +40,11 @@ WEARABLE: dict[str, Any] = {"type": "wearable", "id": "w"}
     [
         ({}, "devices"),
         ({"devices": [{"type": "toaster", "id": "t"}]}, "toaster"),
+        ({"devices": [WEARABLE, WEARABLE]}, "same id"),
+        ({"devices": [WEARABLE | {"resident": "r9"}]}, "'r9' is no resident"),
+        ({"residents": [{"id": "r1", "nmae": "x"}], "devices": []}, "allowed are"),
+        ({"residents": [{"id": "r1"}], "devices": []}, "name"),
+        ({"devices": [WEARABLE | {"nodes": [1]}]}, "scenario"),
         ({"devices": [WEARABLE], "events": [{"at_s": 1, "device": "x", "do": "fall"}]}, "'x'"),
         ({"devices": [WEARABLE], "events": [{"at_s": 1, "device": "w", "do": "fly"}]}, "allowed: fall"),
         ({"devices": [WEARABLE], "events": [{"at_s": "soon", "device": "w", "do": "fall"}]}, "soon"),
@@ -61,70 +61,6 @@ def test_absent_and_broken_scenario_files(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("[", encoding="utf-8")
     with pytest.raises(ScenarioError, match="TOML"):
         load_scenario(tmp_path / "broken.toml")
-
-
-def test_a_wearable_can_do_everything_that_a_scenario_may_ask() -> None:
-    device = PlayedWearable(SimulatedDevice("w", "wearable"), NOBODY, np.random.default_rng(1))
-    options = {"vitals": {"heart_rate": 150.0}, "battery": {"percent": 12}}
-    now = NOW
-    for action in ACTIONS["wearable"]:
-        at_ns = device.happen(action, options.get(action, {}), now)
-        assert abs(at_ns - now) < 2 * 10**9
-        now += 2 * 10**9
-        device.tick(now)
-    device.close()
-    assert device.uplink is not None
-    codec = find_driver("yinling_wearable").message
-    assert codec is not None
-    decoder = codec({})
-    waiting = list(device.uplink._waiting)
-    observations = [o for m in waiting for o in decoder.feed(m.topic, m.payload, now)]
-    assert decoder.health.rejected.total() == 0
-    assert {"accel", "help_button", "heart_rate", "battery", "worn"} <= {o.signal for o in observations}
-
-
-def test_a_radar_on_its_port_can_do_everything_that_a_scenario_may_ask(tmp_path: Path) -> None:
-    device = PlayedRadar(SimulatedDevice("radar", "radar"), tmp_path)
-    other_end = os.open(tmp_path / "radar", os.O_RDWR | os.O_NONBLOCK)
-    stream = find_driver("micradar").stream
-    assert stream is not None
-    codec = stream("radar", {})
-    os.write(other_end, codec.on_open())
-    for number, action in enumerate(ACTIONS["radar"]):
-        assert device.happen(action, {}, NOW) == NOW
-        device.tick(NOW + number * 10**9)
-    deadline = time.monotonic() + 60
-    signals: set[str] = set()
-    while not {"fall", "presence", "motion"} <= signals and time.monotonic() < deadline:
-        signals |= {one.signal for one in codec.feed(_read(other_end), NOW)}
-    assert {"fall", "presence", "motion"} <= signals
-    os.close(other_end)
-    device.close()
-    assert not (tmp_path / "radar").exists()
-
-
-def _read(descriptor: int) -> bytes:
-    try:
-        return os.read(descriptor, 4096)
-    except BlockingIOError:
-        return b""
-
-
-def test_a_zigbee_network_can_do_everything_that_a_scenario_may_ask() -> None:
-    nodes = {"sos": "TS0215A_sos", "door": "MCCGQ11LM", "smoke": "HS1SA", "pir": "RTCGQ11LM"}
-    device = PlayedZigbee(SimulatedDevice("zigbee2mqtt/bridge", "zigbee", {"nodes": nodes}), NOBODY)
-    of = {"press": "sos", "open": "door", "close": "door", "smoke": "smoke", "smoke_over": "smoke", "motion": "pir"}
-    for action in ACTIONS["zigbee"]:
-        device.happen(action, {"node": of.get(action, "")}, NOW)
-        device.tick(NOW)
-    device.close()
-    make = find_driver("zigbee2mqtt").message
-    assert make is not None
-    codec = make({})
-    assert device.uplink is not None
-    waiting = list(device.uplink._waiting)
-    observations = [o for m in waiting for o in codec.feed(m.topic, m.payload, NOW + 60 * 10**9)]
-    assert {"help_button", "door", "smoke", "occupancy", "online"} <= {o.signal for o in observations}
 
 
 def test_bytes_that_nobody_reads_are_lost_and_counted(tmp_path: Path) -> None:
