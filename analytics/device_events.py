@@ -145,7 +145,7 @@ class DeviceEvents:
             for kind in [kind for kind, known in device.open.items() if known.name == episode]:
                 del device.open[kind]
 
-    def resume(self, finding: Finding) -> bool:
+    def resume(self, finding: Finding, now_ns: int) -> bool:  # noqa: ARG002 - as all detectors
         """An alert of a fault that is still open from before this start: it ends when its device says so.
 
         False where it is not of this detector: alerts about a person wait for a person.

@@ -7,6 +7,7 @@ one observation after the other. Times are the gateway's own, UTC nanoseconds.
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,11 @@ RULE_VERSION = 1
 SILENT_SIGNALS = ("heart_rate", "respiratory_rate", "heart_wave", "breath_wave")
 """Streams that radars stop sending while everything else goes on (known of the MR60BHA1)."""
 STATE_SIGNALS = ("presence", "in_range", "bed_occupancy", "worn", "battery_low", "device_fault", "online", "charging")
+RECONNECTS, RECONNECT_S = 20, 60.0
+"""More connections than this in a minute: the device keeps reconnecting."""
+QUIET_S = 120.0
+"""After so long without a further connection it has settled."""
+_RESUMED = {"not_worn": "worn", "battery_low": "battery", "device_fault": "fault", "reconnecting": "connection"}
 _NOBODY = {"presence": (False,), "in_range": (False,), "bed_occupancy": ("left", "none"), "worn": (False,)}
 
 
@@ -87,6 +93,7 @@ class Watch:
         "_battery_flag",
         "_battery_level",
         "_charging",
+        "_connects",
         "_episodes",
         "_found",
         "_options",
@@ -112,6 +119,7 @@ class Watch:
         self._battery_flag = False
         self._battery_level = False
         self._charging: bool | None = None
+        self._connects: deque[int] = deque(maxlen=RECONNECTS + 1)
 
     def set_options(self, options: TechnicalOptions, *, silent: bool) -> None:
         """silent: the device speaks only when something changes, so that its silence means nothing."""
@@ -135,7 +143,7 @@ class Watch:
                 due = self._table["due"]
                 due[self.slot] = min(int(due[self.slot]), r + _ns(self._options.offline_after_s))
             return
-        if not self._table["held"][self.slot] and int(self._table["due"][self.slot]) <= r:
+        if not self.excused and int(self._table["due"][self.slot]) <= r:
             self.lose()
         self._clear("device", "signal_lost", r, {"reason": "heard_again"})
         self._restart_signals_after_silence(r)
@@ -143,7 +151,34 @@ class Watch:
         self._watch_signals(r, code - 1)
         if not o.stored:
             self._take_state(o, r)
+        self._settle_connection(r)
         self._table["exact"][self.slot] = any(cause not in {"worn", "battery", "fault"} for cause in self._episodes)
+
+    @property
+    def excused(self) -> bool:
+        """Whether the device cannot be heard because of what lies between: its silence says nothing of it."""
+        return bool(self._table["held"][self.slot] or self._table["cut"][self.slot])
+
+    def resume(self, finding: Finding) -> bool:
+        """Take over an alert that is still open from before this start; False where it is not of this detector.
+
+        It ends by the same rules as if it had been found here: when the device shows that the cause has gone.
+        """
+        if finding.kind == "signal_lost":
+            signal = finding.evidence.get("signal")
+            cause = signal if isinstance(signal, str) and signal in SILENT_SIGNALS else "device"
+        elif finding.kind in _RESUMED:
+            cause = _RESUMED[finding.kind]
+        else:
+            return False
+        self._episodes[cause] = finding.episode
+        if cause == "battery":
+            self._battery_flag = finding.evidence.get("battery_low") is True
+            self._battery_level = not self._battery_flag
+        self._table["exact"][self.slot] = True
+        if cause == "device":
+            self._table["due"][self.slot] = NEVER
+        return True
 
     def lose(self) -> None:
         """The device has been silent too long."""
@@ -229,6 +264,8 @@ class Watch:
             self._take_presence(o.signal, o.value in _NOBODY[o.signal], r)
         if o.signal == "worn":
             self._take_worn(o.value is True, r)
+        elif o.signal == "online" and not o.repeat:
+            self._take_connection(r)
         elif o.signal == "charging":
             self._charging = o.value is True
         elif o.signal == "battery_low":
@@ -253,6 +290,21 @@ class Watch:
         self.taken_off(r)
         self._clear("worn", "not_worn", r, {"worn": True})
         self.worn_off_ns = None
+
+    def _take_connection(self, r: int) -> None:
+        """The device has connected once more."""
+        connects = self._connects
+        connects.append(r)
+        if len(connects) > RECONNECTS and 0 <= r - connects[0] <= RECONNECT_S * SECOND_NS:
+            self._raise("connection", "reconnecting", r, r, {"connections_per_minute": RECONNECTS})
+
+    def _settle_connection(self, r: int) -> None:
+        if "connection" not in self._episodes:
+            return
+        if not self._connects:
+            self._connects.append(r)
+        if r - self._connects[-1] >= QUIET_S * SECOND_NS:
+            self._clear("connection", "reconnecting", r, {"reason": "settled", "quiet_s": QUIET_S})
 
     def _take_battery(self, level: float, at_ns: int, r: int) -> None:
         if level <= self._options.battery_low:

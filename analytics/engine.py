@@ -2,7 +2,11 @@
 
 A part is any `Detector`. What it may offer beyond the protocol is used when it is there: `signals` (the names it wants;
 absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)` and
-`pending_devices()`.
+`resume(finding, now_ns)` and `pending_devices()`.
+
+A part that raises keeps no other from its work: `ingest` and `step` see all parts through and then raise
+`PartsFailedError`. What the others have found is given out by the next `step`, after the failed parts were exchanged
+(`analytics/mending.py`).
 """
 
 from __future__ import annotations
@@ -33,6 +37,14 @@ class UnknownOptionError(TypeError):
     def __init__(self, option: str, known: Iterable[str]) -> None:
         super().__init__(f"unknown device option {option!r}; known: {', '.join(sorted(known))}")
         self.option = option
+
+
+class PartsFailedError(Exception):
+    """Parts of the engine raised; the others have done their work. `errors` says which (by number) and why."""
+
+    def __init__(self, errors: dict[int, Exception]) -> None:
+        super().__init__("; ".join(f"part {number}: {error!r}" for number, error in sorted(errors.items())))
+        self.errors = errors
 
 
 class Engine:
@@ -86,24 +98,50 @@ class Engine:
         for o in observations:
             for put in routes.get(o.signal, to_all):
                 put(o)
-        for part, box in zip(self._parts, self._boxes, strict=True):
-            if box:
+        errors: dict[int, Exception] = {}
+        for number, (part, box) in enumerate(zip(self._parts, self._boxes, strict=True)):
+            if not box:
+                continue
+            try:
                 part.ingest(box)
-                box.clear()
+            except Exception as error:  # noqa: BLE001 - told to the caller when the others are done
+                errors[number] = error
+            box.clear()
+        if errors:
+            raise PartsFailedError(errors)
 
     def step(self, now_ns: int) -> list[Finding]:
         """Everything that can be concluded by now, falls joined, in order of time."""
-        for part in self._parts:
-            self._found += part.step(now_ns)
+        errors: dict[int, Exception] = {}
+        for number, part in enumerate(self._parts):
+            try:
+                self._found += part.step(now_ns)
+            except Exception as error:  # noqa: BLE001 - told to the caller when the others are done
+                errors[number] = error
+        if errors:
+            raise PartsFailedError(errors)
         found = sorted(self._found, key=_when)
         fused = self._fusion.fuse(found)
         self._found.clear()
         return fused
 
-    def salvage(self) -> list[Finding]:
-        """After a `step` that raised: what the parts had found before, not joined, for each was lost to them."""
-        found, self._found = sorted(self._found, key=_when), []
-        return found
+    def detector(self, number: int) -> tuple[Detector, frozenset[str] | None]:
+        """One part by its number, and the signals that it is given (None: all)."""
+        return self._parts[number], self._wants[number]
+
+    def options_of(self, number: int) -> frozenset[str]:
+        """Names of the options of a device that a part knows."""
+        return self._options[number]
+
+    def exchange(self, number: int, part: Detector, found: Sequence[Finding] = ()) -> None:
+        """Put another part in the place of a failed one. found: what it has found already, given out by `step`."""
+        self._parts[number] = part
+        self._found += found
+
+    def resume(self, finding: Finding, now_ns: int) -> bool:
+        """An alert of a fault that is still open from before this start: whether a part has taken it over."""
+        resumes = [getattr(part, "resume", None) for part in self._parts]
+        return any(resume(finding, now_ns) for resume in resumes if resume is not None)
 
     def answered(self, episode: str) -> None:
         """A person has taken the alert of this episode: a further call for help is a new one."""

@@ -33,7 +33,7 @@ from analytics.slots import Column, SlotTable
 from device_drivers.observations import DeviceEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from device_drivers.observations import Observation
 
@@ -65,6 +65,7 @@ class TechnicalWatch:
                 "signal": Column(np.int64, NEVER, len(SILENT_SIGNALS)),
                 "exact": Column(np.bool_, False),
                 "held": Column(np.bool_, False),
+                "cut": Column(np.bool_, False),
             }
         )
         self._path_delay_ns = int(path_delay_s * SECOND_NS)
@@ -72,6 +73,7 @@ class TechnicalWatch:
         self._watches: dict[str, Watch] = {}
         self._watch_at: dict[int, Watch] = {}
         self._paths: dict[str, Path] = {}
+        self._cut: dict[str, int] = {}
         self._taken_off: dict[str, Watch] = {}
         self._unmarked: list[Watch] = []
         self._mark: int | None = None
@@ -97,6 +99,7 @@ class TechnicalWatch:
             self._watches[device_id] = self._watch_at[known.slot] = known
             path = self._path_of(device_id)
             self._table["held"][known.slot] = path is not None and path.down_ns is not None
+            self._table["cut"][known.slot] = device_id in self._cut
             self._unmarked.append(known)
         known.set_options(wanted, silent=device_id.endswith(BRIDGE) and "lost_after_s" not in options)
         if self._mark is not None:
@@ -117,6 +120,47 @@ class TechnicalWatch:
         if prefix in self._paths and not self._is_watched_path(prefix):
             path = self._paths.pop(prefix)
             self._clear_path(path, self._mark or 0, "detached")
+
+    def cut_off(self, device_ids: Collection[str], now_ns: int) -> None:
+        """Exactly these devices cannot be heard now, because the gateway's own way to them is interrupted.
+
+        Their silence is not counted meanwhile; afterwards they have the time back, and the grace period at least.
+        """
+        self._absorb()
+        self._advance_mark(now_ns)
+        table = self._table
+        for device_id in [one for one in self._cut if one not in device_ids]:
+            since_ns, watch = self._cut.pop(device_id), self._watches.get(device_id)
+            if watch is None:
+                continue
+            table["cut"][watch.slot] = False
+            due = int(table["due"][watch.slot])
+            if due != NEVER:
+                table["due"][watch.slot] = max(due + now_ns - since_ns, now_ns + self._path_grace_ns)
+        for device_id in device_ids:
+            if device_id not in self._cut:
+                self._cut[device_id] = now_ns
+                if device_id in self._watches:
+                    table["cut"][self._watches[device_id].slot] = True
+
+    def resume(self, finding: Finding, now_ns: int) -> bool:
+        """An alert that is still open from before this start: it ends when its device shows that the cause has gone.
+
+        Silence never ends it. False where it is of no device that is watched here, or not of this detector.
+        """
+        self._advance_mark(now_ns)
+        device_id = finding.devices[0] if finding.devices else ""
+        if finding.kind == "path_down":
+            prefix = _prefix(device_id)
+            if not device_id.endswith(BRIDGE) or not self._is_watched_path(prefix):
+                return False
+            path = self._paths.setdefault(prefix, Path(device_id))
+            path.go_down(now_ns, finding.at_ns, 0)
+            path.due_ns, path.episode = None, finding.episode
+            self._table["held"][self._behind(prefix)] = True
+            return True
+        watch = self._watches.get(device_id)
+        return watch is not None and watch.resume(finding)
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Queue what attached devices sent."""
@@ -184,6 +228,7 @@ class TechnicalWatch:
                 watch.worn_off_ns += moved
         for path in self._paths.values():
             path.shift(moved)
+        self._cut = {device_id: since_ns + moved for device_id, since_ns in self._cut.items()}
         self._mark = now_ns
 
     def _absorb(self) -> None:
@@ -220,7 +265,7 @@ class TechnicalWatch:
     def _expire(self, now_ns: int) -> None:
         """Raise everything that has been due at some time up to now."""
         table = self._table
-        for slot in np.flatnonzero((table["due"] <= now_ns) & ~table["held"]):
+        for slot in np.flatnonzero((table["due"] <= now_ns) & ~table["held"] & ~table["cut"]):
             self._watch_at[int(slot)].lose()
         for watch in [watch for watch in self._taken_off.values() if watch.taken_off(now_ns)]:
             del self._taken_off[watch.device_id]

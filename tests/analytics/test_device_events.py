@@ -70,12 +70,12 @@ def test_a_grade_without_meaning_and_a_signal_of_words_given_a_bool_say_nothing(
 def test_a_fault_of_the_equipment_still_open_from_before_ends_when_the_device_says_so() -> None:
     before = Finding("tamper:d:77", "tamper", None, at(-900), Phase.CONFIRMED, 1.0, ("d",), {"signal": "tamper"})
     detector = watching()
-    assert detector.resume(before)
+    assert detector.resume(before, at(0))
     assert feed(detector, [event("d", "tamper", value=True, s=1, repeat=True)], 3600, 60) == []
     detector.ingest([event("d", "tamper", value=False, s=3700)])
     assert [(f.episode, str(f.phase)) for f in detector.step(at(3700))] == [("tamper:d:77", "cleared")]
-    assert not detector.resume(replace(before, devices=("unknown",)))
-    assert not detector.resume(replace(before, kind="signal_lost"))
+    assert not detector.resume(replace(before, devices=("unknown",)), at(0))
+    assert not detector.resume(replace(before, kind="signal_lost"), at(0))
 
 
 def test_a_fall_grows_within_one_episode() -> None:

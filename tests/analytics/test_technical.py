@@ -11,6 +11,7 @@ from analytics_scenes import at, block, brief, event, feed, in_order, reading, s
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.findings import Finding, Phase
 from analytics.technical import TechnicalWatch
 
 if TYPE_CHECKING:
@@ -388,3 +389,131 @@ def test_a_silence_between_two_readings_of_one_step_after_a_path_returned_is_see
 
     assert ("signal_lost", "cleared", 120.0) in run(0.5)
     assert run(60) == run(0.5)
+
+
+def test_while_the_gateways_own_way_is_cut_the_silence_behind_it_is_not_counted() -> None:
+    detector = TechnicalWatch()
+    devices = [f"d{n}" for n in range(50)]
+    for device in devices:
+        detector.attach(device, "li", lost_after_s=300)
+    found = feed(detector, in_order(*(alive(device, 0, 100) for device in devices)), 100)
+    detector.cut_off(devices, at(100))
+    found += [f for s in range(101, 3700, 10) for f in detector.step(at(s))]
+    detector.cut_off([], at(3700))
+    detector.attach("late", "li", lost_after_s=300)
+    spoken = in_order(*(alive(device, 3750, 3900) for device in devices[1:]))
+    for s in range(3701, 4100, 10):
+        detector.ingest([o for o in spoken if at(s - 10) < o.received_ns <= at(s)])
+        found += detector.step(at(s))
+    assert [(f.kind, f.devices, (f.at_ns - at(0)) // 10**9) for f in found] == [
+        ("signal_lost", ("d0",), 3995),
+        ("signal_lost", ("late",), 4000),
+    ]
+
+
+def test_a_device_attached_behind_a_way_that_is_cut_is_excused_too_and_a_clock_jump_changes_nothing() -> None:
+    detector = TechnicalWatch()
+    detector.step(at(0))
+    detector.cut_off(["d", "gone"], at(0))
+    detector.attach("d", "li", lost_after_s=60)
+    assert [f for s in range(0, 3600, 10) for f in detector.step(at(s))] == []
+    assert detector.step(at(90_000)) == []
+    detector.cut_off([], at(90_010))
+    assert [f for s in range(0, 110, 10) for f in detector.step(at(90_010 + s))] == []
+    assert [f.kind for s in range(110, 4000, 10) for f in detector.step(at(90_010 + s))] == ["signal_lost"]
+
+
+def connecting(device: str, begin: float, end: float, every: float) -> list[Observation]:
+    return [
+        event(device, "online", value=value, s=begin + n * every + part)
+        for n in range(int((end - begin) / every))
+        for value, part in ((True, 0.0), (False, every / 2))
+    ]
+
+
+def test_a_device_that_connects_again_and_again_is_told_of_once_until_it_has_settled() -> None:
+    quiet: list[Observation] = [event("w", "online", value=True, s=200), *alive("w", 200, 400)]
+    found = feed(watching(lost_after_s=900), [*connecting("w", 0, 180, 0.6), *quiet], 500)
+    assert [(f.kind, str(f.phase)) for f in found] == [("reconnecting", "confirmed"), ("reconnecting", "cleared")]
+    assert found[0].at_ns < at(20)
+    assert found[1].at_ns == at(320)
+    assert found[0].evidence["connections_per_minute"] == 20
+
+
+def test_one_connection_a_minute_and_a_state_told_again_are_ordinary() -> None:
+    again = [event("w", "online", value=True, s=s, repeat=True) for s in range(100)]
+    assert feed(watching(), in_order(connecting("w", 0, 1200, 30.0), again), 1200) == []
+
+
+EPISODE = "from:before:1"
+
+
+def open_alert(kind: str, device: str = "w", **evidence: str | float | bool) -> Finding:
+    return Finding(EPISODE, kind, "li", at(-3600), Phase.CONFIRMED, 1.0, (device,), evidence)
+
+
+@pytest.mark.parametrize(
+    ("before", "bad", "good"),
+    [
+        (open_alert("signal_lost", silent_s=300.0), [], reading("w", "spo2", 97.0, 50)),
+        (
+            open_alert("signal_lost", signal="heart_rate"),
+            [reading("w", "skin_temperature", 33.0, 10)],
+            reading("w", "heart_rate", 66.0, 50),
+        ),
+        (open_alert("not_worn"), [event("w", "worn", value=False, s=10)], event("w", "worn", value=True, s=50)),
+        (
+            open_alert("battery_low", battery=15.0),
+            [reading("w", "battery", 22.0, 10), reading("w", "battery", None, 12)],
+            reading("w", "battery", 60.0, 50),
+        ),
+        (
+            open_alert("battery_low", battery_low=True),
+            [reading("w", "battery", 60.0, 10), event("w", "battery_low", value=True, s=12)],
+            event("w", "battery_low", value=False, s=50),
+        ),
+        (
+            open_alert("device_fault", fault="hardware"),
+            [event("w", "device_fault", "hardware", 10)],
+            event("w", "device_fault", "none", 50),
+        ),
+        (open_alert("reconnecting"), [*alive("w", 10, 50)], reading("w", "spo2", 97.0, 131)),
+    ],
+    ids=lambda one: f"{one.kind} {sorted(one.evidence)}" if isinstance(one, Finding) else "",
+)
+def test_an_alert_from_before_the_start_ends_with_the_first_good_word_and_not_by_silence(
+    before: Finding, bad: list[Observation], good: Observation
+) -> None:
+    detector = watching(lost_after_s=900)
+    assert detector.resume(before, at(0))
+    assert [f for f in feed(detector, bad, 49) if f.phase is Phase.CLEARED] == []
+    detector.ingest([good])
+    cleared = [f for f in detector.step(at(140)) if f.phase is Phase.CLEARED]
+    assert [(f.episode, f.kind, f.at_ns) for f in cleared] == [(EPISODE, before.kind, good.received_ns)]
+
+
+def test_silence_never_ends_an_alert_from_before_the_start_and_it_is_not_raised_a_second_time() -> None:
+    detector = watching(lost_after_s=60)
+    detector.resume(open_alert("signal_lost", silent_s=300.0), at(0))
+    assert feed(detector, [], 2000, 10) == []
+
+
+def test_a_bridge_still_down_from_before_the_start_ends_when_it_is_back() -> None:
+    detector = TechnicalWatch()
+    detector.attach("home/door", "li", lost_after_s=60)
+    assert detector.resume(open_alert("path_down", "home/bridge"), at(0))
+    assert feed(detector, [event("home/bridge", "online", value=False, s=5, repeat=True)], 900) == []
+    detector.ingest([event("home/bridge", "online", value=True, s=950, repeat=True)])
+    assert [(f.episode, str(f.phase)) for f in detector.step(at(950))] == [(EPISODE, "cleared")]
+
+
+def test_what_cannot_be_resumed_is_refused() -> None:
+    detector = watching()
+    refused = [
+        open_alert("signal_lost", "nobody"),
+        open_alert("line_lost"),
+        open_alert("path_down"),
+        open_alert("path_down", "elsewhere/bridge"),
+        Finding(EPISODE, "delivery_failed", None, 1, Phase.CONFIRMED, 1.0, (), {}),
+    ]
+    assert [detector.resume(one, at(0)) for one in refused] == [False] * 5
