@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from device_drivers import registry
 
 # A busy machine is no failure; in CI the same examples come every time, elsewhere new ones are looked for.
 settings.register_profile("yinling", deadline=None, derandomize=os.environ.get("CI") == "true")
@@ -40,11 +46,45 @@ def reference(variable: str, default: str) -> Path:
     return path
 
 
+@dataclass
+class ForeignDrivers:
+    """A folder of installed packages, each with one module and its entry points."""
+
+    folder: Path
+    modules: list[str] = field(default_factory=list)
+
+    def install(self, module: str, source: str, **entries: str) -> None:
+        """Install `module`; entries: name of the entry point and its object in the module, DRIVER by default."""
+        (self.folder / f"{module}.py").write_text(source, encoding="utf-8")
+        about = self.folder / f"{module}-1.0.dist-info"
+        about.mkdir()
+        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module}\nVersion: 1.0\n", encoding="utf-8")
+        lines = [f"{name} = {module}:{what}" for name, what in (entries or {module: "DRIVER"}).items()]
+        text = "\n".join(["[yinling.drivers]", *lines, ""])
+        (about / "entry_points.txt").write_text(text, encoding="utf-8")
+        self.modules.append(module)
+        importlib.invalidate_caches()
+        registry._load.cache_clear()
+
+
 @pytest.fixture
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def foreign_drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ForeignDrivers]:
+    """Installs drivers of third parties for one test, in this process and, by `folder` in PYTHONPATH, in others."""
+    folder = tmp_path / "site-packages"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    installed = ForeignDrivers(folder)
+    yield installed
+    registry._load.cache_clear()
+    for name in installed.modules:
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture
