@@ -63,7 +63,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """Such as v1.10: the digits are those of the bytes in hexadecimal. shift: unused low bits of the last byte."""
+    """Such as v1.10: the digits are those of the bytes in hexadecimal; of a single byte both halves, in decimal.
+
+    shift: unused low bits of the last byte.
+    """
 
     name: str
     size: int = 2
@@ -75,8 +78,9 @@ class Version:
         return {self.name: f"v{raw[0]:x}.{raw[1] >> self.shift:x}"}
 
     def encode(self, values: Mapping[str, Value]) -> bytes:
+        base = 10 if self.size == 1 else 16
         try:
-            major, minor = (int(part, 16) for part in str(values[self.name]).removeprefix("v").split("."))
+            major, minor = (int(part, base) for part in str(values[self.name]).removeprefix("v").split("."))
             return bytes((major << 4 | minor,)) if self.size == 1 else bytes((major, minor << self.shift))
         except ValueError as error:
             raise FieldError(f"{self.name}: {values[self.name]!r} is no version such as v1.1") from error

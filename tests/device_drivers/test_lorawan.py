@@ -148,7 +148,9 @@ def values_of(field: Any) -> st.SearchStrategy[dict[str, Any]]:
     match field:
         case Choice():
             return st.sampled_from([*field.words.values(), 77]).map(lambda v: {field.name: v})
-        case Version(size=1) | Version(shift=4):
+        case Version(size=1):
+            return st.tuples(st.integers(0, 15), st.integers(0, 15)).map(lambda v: {field.name: f"v{v[0]}.{v[1]}"})
+        case Version(shift=4):
             return st.tuples(st.integers(0, 15), st.integers(0, 15)).map(lambda v: {field.name: f"v{v[0]:x}.{v[1]:x}"})
         case Version():
             return st.tuples(st.integers(0, 255), st.integers(0, 255)).map(
