@@ -133,6 +133,23 @@ class AlertRow(Base):
     closed_by: Mapped[str | None]
     outcome: Mapped[str | None]
     note: Mapped[str | None]
+    answered_by: Mapped[str | None]
+    policy: Mapped[str]
+    plan: Mapped[Json]
+    step: Mapped[int]
+    tellings: Mapped[int]
+    turn: Mapped[JsonList]
+    telling: Mapped[int]
+    step_at_ns: Mapped[int | None]
+    scheduled_ns: Mapped[int]
+    answer_step: Mapped[int]
+    reopen_at_ns: Mapped[int | None]
+    reopened_ns: Mapped[int | None]
+    reopened: Mapped[int]
+    card120: Mapped[bool]
+    asked_ns: Mapped[int | None]
+    prompt: Mapped[str | None]
+    held: Mapped[str | None]
 
 
 class EpisodeRow(Base):
@@ -182,7 +199,7 @@ class OutboxRow(Base):
     contact: Mapped[str]
     address: Mapped[str]
     priority: Mapped[int]
-    step_s: Mapped[float]
+    step: Mapped[int]
     payload: Mapped[Json]
     state: Mapped[str]
     attempts: Mapped[int]
@@ -195,6 +212,16 @@ class OutboxRow(Base):
     remote_id: Mapped[str | None]
     created_ns: Mapped[int]
     delivered_ns: Mapped[int | None]
+
+
+class EscalationRow(Base):
+    """One version of the escalation plan that was stored through the API; an absent plan means the file's again."""
+
+    __tablename__ = "escalation"
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    at_ns: Mapped[int]
+    by: Mapped[str]
+    plan: Mapped[str | None]
 
 
 class CallbackRow(Base):

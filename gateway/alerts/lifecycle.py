@@ -6,185 +6,72 @@ r"""The life of an alert, as pure functions: no I/O, the time is an argument.
 An alert only moves to the right; steps may be skipped. Each function takes an alert and what happened and returns
 a `Step`: the alert as it is now, and the entries for its history (none when nothing changed).
 
-    LifecycleError
-    +-- NamelessPersonError      an answer without a name
-    +-- RefusedTransitionError   the alert is closed already, or the step needs what was not given
+What it is that lives is in `alert`, and is given on from here; who is told when is in `escalation`.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from analytics.findings import Finding, Phase
-from analytics.kinds import KINDS, Priority
+from analytics.kinds import KINDS
+from gateway.alerts.alert import (
+    ANALYTICS,
+    CLOCK_STEP_NS,
+    OPEN,
+    SYSTEM,
+    UNANSWERED,
+    Alert,
+    Entry,
+    EntryType,
+    LifecycleError,
+    NamelessPersonError,
+    Outcome,
+    RefusedTransitionError,
+    State,
+    Step,
+    moved_to,
+)
 from gateway.audit import plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+__all__ = [
+    "ANALYTICS",
+    "CLOCK_STEP_NS",
+    "OPEN",
+    "SYSTEM",
+    "UNANSWERED",
+    "Alert",
+    "Entry",
+    "EntryType",
+    "LifecycleError",
+    "NamelessPersonError",
+    "Outcome",
+    "RefusedTransitionError",
+    "State",
+    "Step",
+]
+
 NAMESPACE = uuid.UUID("6f1d2f0e-5b1c-5a55-9a6e-9b0f6d2c7e10")
-SYSTEM = "system"
-ANALYTICS = "analytics"
 SAME_EVENT_NS = 10_000_000_000
 """Two episodes of one kind closer than this are one event seen twice, even when the first is already answered."""
-CLOCK_STEP_NS = 5_000_000_000
-"""The clock was set back when `now` is this much before something that has already been written down."""
 
 
-class State(StrEnum):
-    """Where an alert stands, in order."""
-
-    SUSPECTED = "suspected"
-    RAISED = "raised"
-    DELIVERED = "delivered"
-    ACKNOWLEDGED = "acknowledged"
-    EN_ROUTE = "en_route"
-    ON_SCENE = "on_scene"
-    RESOLVED = "resolved"
-    CANCELLED = "cancelled"
-
-    @property
-    def rank(self) -> int:
-        """Position in the order of life; both ends have the same."""
-        return min(tuple(State).index(self), 6)
-
-    @property
-    def open(self) -> bool:
-        """True until the alert is resolved or cancelled."""
-        return self.rank < 6
-
-    @property
-    def answered(self) -> bool:
-        """True from the acknowledgement on."""
-        return self.rank >= State.ACKNOWLEDGED.rank
-
-
-UNANSWERED = (State.RAISED, State.DELIVERED)
-OPEN = tuple(state for state in State if state.open)
-
-
-class Outcome(StrEnum):
-    """What it really was."""
-
-    REAL_FALL = "real_fall"
-    REAL_HELP = "real_help"
-    FALSE_ALARM = "false_alarm"
-    TEST = "test"
-    RECOVERED = "recovered"
-    OTHER = "other"
-
-
-class EntryType(StrEnum):
-    """What an entry of the history reports."""
-
-    OPENED = "opened"
-    RAISED = "raised"
-    CONFIRMED = "confirmed"
-    FOLDED = "folded"
-    CLEARED = "cleared"
-    DELIVERED = "delivered"
-    REPEATED = "repeated"
-    ACKNOWLEDGED = "acknowledged"
-    EN_ROUTE = "en_route"
-    ON_SCENE = "on_scene"
-    RESOLVED = "resolved"
-    CANCELLED = "cancelled"
-    NO_ROUTE = "no_route"
-
-
-class LifecycleError(ValueError):
-    """Something a person asked of an alert cannot be done."""
-
-
-class NamelessPersonError(LifecycleError):
-    """An answer must carry the name of the person who gave it."""
-
-    def __init__(self) -> None:
-        super().__init__("who answers must be named: give a person's name")
-
-
-class RefusedTransitionError(LifecycleError):
-    """The alert cannot take this step; `state` is where it stands."""
-
-    def __init__(self, alert_id: str, state: State, wanted: str, reason: str) -> None:
-        super().__init__(f"alert {alert_id} is {state}: cannot be {wanted}, {reason}")
-        self.alert_id = alert_id
-        self.state = state
-        self.wanted = wanted
-        self.reason = reason
+ANSWERED: Mapping[str, Any] = {"repeat_at_ns": None, "step_at_ns": None, "reopened_ns": None}
+"""An answer ends everything that only went on because nobody had answered."""
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """A finding that a person must answer. Times are UTC nanoseconds.
+class Hold:
+    """Why an alert is kept back, and until when (None: until something lets it go)."""
 
-    subject: whom it is about: "resident:ID", "device:ID" or "site". episodes: every episode of analytics folded
-    into it, with its latest phase. phase: the highest phase any episode reached. at_ns: when the first episode
-    happened; last_at_ns: the latest. created_ns: when the gateway learned of it. revision: number of history
-    entries so far. count: number of episodes.
-    """
-
-    id: str
-    subject: str
-    kind: str
-    resident_id: str | None
-    priority: Priority
-    latching: bool
-    state: State
-    phase: Phase
-    confidence: float
-    devices: tuple[str, ...]
-    evidence: Mapping[str, Any]
-    episodes: Mapping[str, Phase]
-    at_ns: int
-    last_at_ns: int
-    created_ns: int
-    test: bool = False
-    count: int = 1
-    revision: int = 0
-    window_until_ns: int | None = None
-    repeats: int = 0
-    repeat_at_ns: int | None = None
-    raised_ns: int | None = None
-    delivered_ns: int | None = None
-    acknowledged_ns: int | None = None
-    acknowledged_by: str | None = None
-    en_route_ns: int | None = None
-    on_scene_ns: int | None = None
-    closed_ns: int | None = None
-    closed_by: str | None = None
-    outcome: Outcome | None = None
-    note: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of an alert's history; `revision` counts from 1. from_state is None for the first."""
-
-    revision: int
-    at_ns: int
-    type: EntryType
-    from_state: State | None
-    to_state: State
-    who: str
-    note: str | None = None
-    detail: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """The alert after something happened, and what to write into its history."""
-
-    alert: Alert
-    entries: tuple[Entry, ...] = ()
-
-    def then(self, following: Step) -> Step:
-        """Both steps as one; `following` was taken from this step's alert."""
-        return Step(following.alert, self.entries + following.entries)
+    why: str
+    until_ns: int | None
 
 
 def subject_of(finding: Finding) -> str:
@@ -202,8 +89,18 @@ def alert_id_of(finding: Finding) -> str:
     return str(uuid.uuid5(NAMESPACE, json.dumps([subject_of(finding), finding.kind, finding.episode])))
 
 
-def open_alert(finding: Finding, now_ns: int, *, test: bool = False, cancel_window_s: float | None = None) -> Step:
-    """A new alert: suspected with its cancel window (the kind's own where None), or raised at once."""
+def open_alert(
+    finding: Finding,
+    now_ns: int,
+    *,
+    test: bool = False,
+    cancel_window_s: float | None = None,
+    hold: Hold | None = None,
+) -> Step:
+    """A new alert: suspected with its cancel window (the kind's own where None), or raised at once.
+
+    hold: it is kept back instead, however sure the finding is.
+    """
     kind = KINDS[finding.kind]
     window_s = kind.cancel_window_s if cancel_window_s is None else cancel_window_s
     alert = Alert(
@@ -225,8 +122,10 @@ def open_alert(finding: Finding, now_ns: int, *, test: bool = False, cancel_wind
         test=test,
         window_until_ns=now_ns + int(window_s * 1e9),
     )
-    step = _move(alert, EntryType.OPENED, ANALYTICS, now_ns, detail=_facts(finding))
+    step = moved_to(alert, EntryType.OPENED, ANALYTICS, now_ns, detail=_facts(finding))
     step = Step(step.alert, (replace(step.entries[0], from_state=None),))
+    if hold is not None:
+        return step.then(kept_back(step.alert, hold, now_ns))
     if finding.phase is Phase.CONFIRMED or window_s <= 0:
         return step.then(_raise(step.alert, now_ns, reason=finding.phase.value))
     return step
@@ -261,8 +160,8 @@ def see(alert: Alert, finding: Finding, now_ns: int) -> Step:
         return _clear(alert, finding, now_ns)
     entry = EntryType.CONFIRMED if finding.phase is Phase.CONFIRMED else EntryType.FOLDED
     updated = _absorb(alert, finding, new=known is None)
-    step = _move(updated, EntryType.FOLDED if known is None else entry, ANALYTICS, now_ns, detail=_facts(finding))
-    if step.alert.state is State.SUSPECTED and finding.phase is Phase.CONFIRMED:
+    step = moved_to(updated, EntryType.FOLDED if known is None else entry, ANALYTICS, now_ns, detail=_facts(finding))
+    if step.alert.state is State.SUSPECTED and finding.phase is Phase.CONFIRMED and not step.alert.held:
         return step.then(_raise(step.alert, now_ns, reason="confirmed"))
     return step
 
@@ -272,9 +171,24 @@ def expire(alert: Alert, now_ns: int) -> Step:
     if alert.state is not State.SUSPECTED:
         return Step(alert)
     until = alert.window_until_ns
+    if until is None and alert.held:
+        return Step(alert)
     if until is None or now_ns >= until or now_ns < alert.created_ns - CLOCK_STEP_NS:
         return _raise(alert, now_ns, reason="window_over")
     return Step(alert)
+
+
+def kept_back(alert: Alert, hold: Hold, now_ns: int) -> Step:
+    """A suspected alert is not raised before the hold ends; one that is raised already is never lowered."""
+    if alert.state is not State.SUSPECTED:
+        return Step(alert)
+    held = replace(alert, held=hold.why, window_until_ns=hold.until_ns)
+    return moved_to(alert, EntryType.HELD, SYSTEM, now_ns, to=held, detail={"why": hold.why, "until": hold.until_ns})
+
+
+def let_go(alert: Alert, now_ns: int) -> Step:
+    """What kept it back is over: raise."""
+    return _raise(alert, now_ns, reason=f"{alert.held}_over") if alert.held else Step(alert)
 
 
 def delivered(alert: Alert, now_ns: int, *, channel: str, contact: str) -> Step:
@@ -283,15 +197,25 @@ def delivered(alert: Alert, now_ns: int, *, channel: str, contact: str) -> Step:
         return Step(alert)
     detail = {"channel": channel, "contact": contact}
     moved = replace(alert, state=State.DELIVERED, delivered_ns=now_ns)
-    return _move(alert, EntryType.DELIVERED, SYSTEM, now_ns, to=moved, detail=detail)
+    return moved_to(alert, EntryType.DELIVERED, SYSTEM, now_ns, to=moved, detail=detail)
 
 
 def repeated(alert: Alert, now_ns: int, *, next_at_ns: int) -> Step:
     """Nobody has answered in time: everybody is told again."""
-    if alert.state not in UNANSWERED:
+    if not alert.waiting:
         return Step(alert)
-    moved = replace(alert, repeats=alert.repeats + 1, repeat_at_ns=next_at_ns)
-    return _move(alert, EntryType.REPEATED, SYSTEM, now_ns, to=moved, detail={"repeat": moved.repeats})
+    moved = replace(alert, repeats=alert.repeats + 1, repeat_at_ns=next_at_ns, scheduled_ns=now_ns)
+    return moved_to(alert, EntryType.REPEATED, SYSTEM, now_ns, to=moved, detail={"repeat": moved.repeats})
+
+
+def reopened(alert: Alert, now_ns: int) -> Step:
+    """Somebody answered, and nobody has resolved it in time: a person must answer again. The state stays."""
+    if not alert.state.open or not alert.state.answered:
+        return Step(alert)
+    number = alert.reopened + 1
+    moved = replace(alert, reopened=number, reopened_ns=now_ns, reopen_at_ns=None)
+    detail = {"reopened": number, "answered_by": alert.answered_by}
+    return moved_to(alert, EntryType.REOPENED, SYSTEM, now_ns, to=moved, detail=detail)
 
 
 def acknowledge(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> Step:
@@ -333,12 +257,12 @@ def cancel(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> St
 
 def record(alert: Alert, entry: EntryType, who: str, now_ns: int, detail: Mapping[str, Any]) -> Step:
     """Write a fact into the history without changing the alert."""
-    return _move(alert, entry, who, now_ns, detail=detail)
+    return moved_to(alert, entry, who, now_ns, detail=detail)
 
 
 def _raise(alert: Alert, now_ns: int, *, reason: str) -> Step:
-    raised = replace(alert, state=State.RAISED, raised_ns=now_ns, window_until_ns=None)
-    return _move(alert, EntryType.RAISED, SYSTEM, now_ns, to=raised, detail={"reason": reason})
+    raised = replace(alert, state=State.RAISED, raised_ns=now_ns, window_until_ns=None, held=None)
+    return moved_to(alert, EntryType.RAISED, SYSTEM, now_ns, to=raised, detail={"reason": reason})
 
 
 def _clear(alert: Alert, finding: Finding, now_ns: int) -> Step:
@@ -346,7 +270,7 @@ def _clear(alert: Alert, finding: Finding, now_ns: int) -> Step:
     if finding.episode not in alert.episodes:
         return Step(alert)
     episodes = {**alert.episodes, finding.episode: Phase.CLEARED}
-    step = _move(replace(alert, episodes=episodes), EntryType.CLEARED, ANALYTICS, now_ns, detail=_facts(finding))
+    step = moved_to(replace(alert, episodes=episodes), EntryType.CLEARED, ANALYTICS, now_ns, detail=_facts(finding))
     if any(phase is not Phase.CLEARED for phase in episodes.values()):
         return step
     if alert.state is State.SUSPECTED:
@@ -359,17 +283,21 @@ def _clear(alert: Alert, finding: Finding, now_ns: int) -> Step:
 def _answer(alert: Alert, state: State, by: str, now_ns: int, note: str | None) -> Step:
     if alert.state.rank >= state.rank:
         return _again(alert, state, by, now_ns, note)
-    changes: dict[str, Any] = {"state": state, f"{state.value}_ns": now_ns}
+    changes: dict[str, Any] = {"state": state, f"{state.value}_ns": now_ns, **ANSWERED, "answered_by": by}
     if state is State.ACKNOWLEDGED:
-        changes |= {"acknowledged_by": by, "repeat_at_ns": None}
-    return _move(alert, EntryType(state.value), by, now_ns, to=replace(alert, **changes), note=note)
+        changes["acknowledged_by"] = by
+    return moved_to(alert, EntryType(state.value), by, now_ns, to=replace(alert, **changes), note=note)
 
 
 def _again(alert: Alert, state: State, by: str, now_ns: int, note: str | None) -> Step:
-    """An answer to what is answered already: another person or a note is recorded, a plain repeat is not."""
-    if by == alert.acknowledged_by and note is None:
+    """An answer to what is answered already: another person or a note is recorded, a plain repeat is not.
+
+    After the alert was raised again, any answer is one.
+    """
+    if by == alert.acknowledged_by and note is None and not alert.waiting:
         return Step(alert)
-    return _move(alert, EntryType(state.value), by, now_ns, note=note, detail={"already": alert.state.value})
+    to = replace(alert, **ANSWERED, answered_by=by)
+    return moved_to(alert, EntryType(state.value), by, now_ns, to=to, note=note, detail={"already": alert.state.value})
 
 
 def _close(alert: Alert, state: State, outcome: Outcome, by: str, now_ns: int, note: str | None) -> Step:
@@ -381,25 +309,12 @@ def _close(alert: Alert, state: State, outcome: Outcome, by: str, now_ns: int, n
         closed_by=by,
         note=note,
         window_until_ns=None,
-        repeat_at_ns=None,
+        held=None,
+        **ANSWERED,
+        reopen_at_ns=None,
     )
     detail = {"outcome": outcome.value}
-    return _move(alert, EntryType(state.value), by, now_ns, to=closed, note=note, detail=detail)
-
-
-def _move(
-    alert: Alert,
-    entry: EntryType,
-    who: str,
-    now_ns: int,
-    *,
-    to: Alert | None = None,
-    note: str | None = None,
-    detail: Mapping[str, Any] | None = None,
-) -> Step:
-    moved = replace(to or alert, revision=alert.revision + 1)
-    line = Entry(moved.revision, now_ns, entry, alert.state, moved.state, who, note, plain(dict(detail or {})))
-    return Step(moved, (line,))
+    return moved_to(alert, EntryType(state.value), by, now_ns, to=closed, note=note, detail=detail)
 
 
 def _absorb(alert: Alert, finding: Finding, *, new: bool) -> Alert:

@@ -189,6 +189,12 @@ def waiting_targets(session: Session, alert_id: str) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in session.execute(query)}
 
 
+def refresh(session: Session, alert_id: str, payload: Mapping[str, Any]) -> None:
+    """What is still on its way says from its next attempt on what is known now."""
+    mine = and_(OutboxRow.alert_id == alert_id, OutboxRow.event == RAISED, OutboxRow.state.in_(WAITING))
+    session.execute(update(OutboxRow).where(mine).values(payload=dict(payload)))
+
+
 def withdraw_unsent(session: Session, alert_id: str, *, reason: str) -> None:
     """Someone has answered: later steps and repeats that were never sent are not needed, nor are older updates."""
     later = or_(OutboxRow.event == UPDATED, OutboxRow.number != 0)

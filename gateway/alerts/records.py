@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, func, insert, literal_column, sele
 
 from analytics.findings import Phase
 from analytics.kinds import Priority
-from gateway.alerts.lifecycle import OPEN, UNANSWERED, Alert, Entry, EntryType, Outcome, State
+from gateway.alerts.alert import CLOCK_STEP_NS, OPEN, Alert, Entry, EntryType, Outcome, State
 from gateway.models import AlertEventRow, AlertRow, EpisodeRow
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ ROWID: ColumnElement[int] = literal_column("alerts.rowid")
 PLAIN = tuple(
     name.name
     for name in fields(Alert)
-    if name.name not in ("episodes", "priority", "state", "phase", "devices", "evidence", "outcome")
+    if name.name not in ("episodes", "priority", "state", "phase", "devices", "evidence", "outcome", "plan", "turn")
 )
 
 
@@ -68,17 +68,26 @@ def open_alerts(session: Session) -> list[Alert]:
     return [_alert(session, row) for row in session.scalars(query)]
 
 
-def deadlines(session: Session) -> list[tuple[str, State, int, int | None, int | None, Priority]]:
-    """(id, state, created_ns, window_until_ns, repeat_at_ns, priority) of alerts that wait for a time."""
+def deadlines(session: Session, now_ns: int) -> list[tuple[str, int]]:
+    """(id, when) of every alert that waits for a time; what only a clock set back puts off is due now."""
     query = select(
         AlertRow.id,
         AlertRow.state,
         AlertRow.created_ns,
         AlertRow.window_until_ns,
+        AlertRow.scheduled_ns,
         AlertRow.repeat_at_ns,
-        AlertRow.priority,
-    ).where(AlertRow.state.in_((State.SUSPECTED, *UNANSWERED)))
-    return [(r[0], State(r[1]), r[2], r[3], r[4], Priority(r[5])) for r in session.execute(query)]
+        AlertRow.step_at_ns,
+        AlertRow.reopen_at_ns,
+    ).where(AlertRow.state.in_(OPEN))
+    waiting = []
+    for alert_id, state, created_ns, window_ns, scheduled_ns, *times in session.execute(query):
+        suspected = state == State.SUSPECTED
+        set_ns = created_ns if suspected else scheduled_ns
+        at_ns = min((at for at in ([window_ns] if suspected else times) if at is not None), default=None)
+        if at_ns is not None:
+            waiting.append((alert_id, at_ns if now_ns >= set_ns - CLOCK_STEP_NS else now_ns))
+    return waiting
 
 
 def listed(session: Session, wanted: AlertFilter, *, limit: int, offset: int) -> Page:
@@ -106,8 +115,8 @@ def history(session: Session, alert_id: str) -> list[Entry]:
     ]
 
 
-def store(session: Session, alert: Alert) -> None:
-    """Write the alert as it is now, with its episodes."""
+def store(session: Session, alert: Alert, *, new: bool = False) -> None:
+    """Write the alert as it is now, with its episodes. new: there is no such row yet."""
     values: dict[str, Any] = {name: getattr(alert, name) for name in PLAIN}
     values |= {
         "priority": int(alert.priority),
@@ -116,9 +125,14 @@ def store(session: Session, alert: Alert) -> None:
         "devices": list(alert.devices),
         "evidence": dict(alert.evidence),
         "outcome": alert.outcome.value if alert.outcome else None,
+        "plan": dict(alert.plan),
+        "turn": list(alert.turn),
     }
-    session.merge(AlertRow(**values))
-    session.flush()
+    if new:
+        session.execute(insert(AlertRow.__table__), values)  # type: ignore[arg-type]
+    else:
+        session.merge(AlertRow(**values))
+        session.flush()
     for episode, phase in alert.episodes.items():
         remember(session, alert, episode, phase)
     session.flush()
@@ -160,6 +174,8 @@ def _alert(session: Session, row: AlertRow) -> Alert:
         devices=tuple(row.devices),
         evidence=dict(row.evidence),
         outcome=Outcome(row.outcome) if row.outcome else None,
+        plan=dict(row.plan),
+        turn=tuple(row.turn),
         episodes={episode: Phase(phase) for episode, phase in episodes},
     )
 

@@ -1,85 +1,96 @@
-"""Who is told about an alert, through which channel, and after how long.
+"""Who is told about an alert: the policy that is chosen for it, and the people whom its steps mean at a moment.
 
-The 助急 service is told from the start, in parallel with the first contact of the resident and of the site; each
-later contact is told when nobody has acknowledged in time. Times follow common Chinese practice for dispatch
-centres (next contact after 60 s for the most urgent, 10 min for the next), and can be set for each site.
+Reads the registry and the plan within the transaction that tells; everything is decided in `policy`, `oncall`,
+`targets` and `escalation`, which are pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from analytics.kinds import KINDS, Priority
+from gateway.alerts.policy import Facts, Plan, Policy, Timing, choose
+from gateway.alerts.targets import Around, Route
 from gateway.registry import contacts_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from sqlalchemy.orm import Session
 
-    from gateway.alerts.lifecycle import Alert
+    from gateway.alerts.alert import Alert
+    from gateway.alerts.targets import Key
     from gateway.registry import Contact
+
+__all__ = ["ASSIST", "CHINA", "WEBHOOK", "ContactRouter", "Route"]
 
 ASSIST = "assist"
 WEBHOOK = "webhook"
+CHINA = ZoneInfo("Asia/Shanghai")
+NO_PLAN = Plan()
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One contact to tell, `after_s` seconds after the alert was raised unless someone acknowledged before."""
-
-    channel: str
-    contact: str
-    address: str = ""
-    after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Escalation:
-    """step_s: seconds between one contact and the next. repeat_s: seconds until all are told again; None: never."""
-
-    step_s: Mapping[Priority, float] = field(
-        default_factory=lambda: {Priority.HIGH: 60.0, Priority.MEDIUM: 600.0, Priority.LOW: 3600.0}
-    )
-    repeat_s: Mapping[Priority, float | None] = field(
-        default_factory=lambda: {Priority.HIGH: 60.0, Priority.MEDIUM: 600.0, Priority.LOW: None}
-    )
-
-
-class Router(Protocol):
-    """Decides who is told."""
-
-    def routes(self, session: Session, alert: Alert) -> list[Route]:
-        """Everyone to tell, in any order. Called within the transaction that raises the alert."""
+def no_plan(_: Session) -> Plan:
+    """A site that has set nothing: the built-in policies."""
+    return NO_PLAN
 
 
 class ContactRouter:
-    """Routes by the registry: 助急 service for what concerns a person; contacts in their order.
+    """Chooses policies and resolves steps by the registry.
 
-    Technical alerts go to the contacts of the site only.
+    assist: the way to the 助急 service, None where there is none. plans: the plan in force. prompts: whether this
+    resident can be asked on the spot.
     """
 
-    def __init__(self, *, assist: Route | None = None, escalation: Escalation | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        assist: Route | None = None,
+        timing: Timing | None = None,
+        plans: Callable[[Session], Plan] = no_plan,
+        zone: ZoneInfo = CHINA,
+        prompts: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._assist = assist
-        self._escalation = escalation or Escalation()
+        self._plans = plans
+        self._prompts = prompts
+        self.timing = timing or Timing()
+        self.zone = zone
 
-    def routes(self, session: Session, alert: Alert) -> list[Route]:
-        kind = KINDS.get(alert.kind)
-        technical = kind is not None and kind.technical
-        contacts = contacts_of(session, None if technical else alert.resident_id)
-        step_s = self._escalation.step_s[alert.priority]
-        routes = [] if technical or self._assist is None else [self._assist]
-        for chain in (
-            [contact for contact in contacts if contact.resident_id is not None],
-            [contact for contact in contacts if contact.resident_id is None],
-        ):
-            routes += _chain(chain, step_s)
-        return routes
+    def plan(self, session: Session) -> Plan:
+        """The plan in force."""
+        return self._plans(session)
+
+    def policy(self, plan: Plan, alert: Alert, now_ns: int) -> Policy:
+        """The policy of an alert that opens now."""
+        return choose(plan, facts_of(alert), now_ns, self.zone, self.timing)
+
+    def contacts(self, session: Session, resident_id: str | None) -> list[Contact]:
+        """Everybody of a resident and of the site who may be told."""
+        return contacts_of(session, resident_id)
+
+    def around(
+        self,
+        alert: Alert,
+        plan: Plan,
+        contacts: list[Contact],
+        now_ns: int,
+        told: Callable[[], Mapping[Key, int]],
+    ) -> Around:
+        """What the steps of an alert are resolved against now."""
+        asks = alert.resident_id is not None and not alert.state.answered and self._prompts(alert.resident_id)
+        return Around(
+            contacts=contacts,
+            plan=plan,
+            at_ns=now_ns,
+            zone=self.zone,
+            technical=facts_of(alert).technical,
+            assist=self._assist,
+            prompts=asks,
+            told=told,
+        )
 
 
-def _chain(contacts: list[Contact], step_s: float) -> list[Route]:
-    orders = sorted({contact.order for contact in contacts})
-    return [
-        Route(contact.channel, contact.id, contact.address, orders.index(contact.order) * step_s)
-        for contact in contacts
-    ]
+def facts_of(alert: Alert) -> Facts:
+    """What of an alert its policy is chosen by."""
+    return Facts(alert.kind, alert.priority, alert.resident_id)

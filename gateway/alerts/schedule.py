@@ -24,6 +24,8 @@ BUDGET: Mapping[Priority, int] = {Priority.HIGH: 24, Priority.MEDIUM: 8, Priorit
 """Attempts before a message is given up; one that nobody has answered yet and is most urgent never is."""
 REPORT_AFTER = 6
 """Failed attempts of one message after which people are told that a contact cannot be reached (about 30 s)."""
+UNREACHED_AFTER = 3
+"""Failed attempts of one message after which escalation no longer waits for its contact (5 s for the most urgent)."""
 JITTER = 0.2
 URGENT_LONGEST_S = 30.0
 

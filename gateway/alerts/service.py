@@ -21,11 +21,10 @@ from sqlalchemy import delete, select
 
 from analytics.findings import Evidence, Finding, Phase
 from analytics.kinds import KINDS
-from gateway.alerts import lifecycle, outbox, records
-from gateway.alerts.lifecycle import CLOCK_STEP_NS, Alert, Outcome, State, Step
+from gateway.alerts import escalation, lifecycle, outbox, records
+from gateway.alerts.alert import CLOCK_STEP_NS, Alert, Outcome, State, Step
 from gateway.alerts.recorder import AlertChange, Recorder, Rules
 from gateway.alerts.records import AlertFilter, Page
-from gateway.alerts.routing import Escalation
 from gateway.audit import AuditReport, append_audit, canonical, verify_audit
 from gateway.channels.base import Accepted, Dispatch, Refused
 from gateway.models import CallbackRow, SettingRow
@@ -35,9 +34,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from gateway.alerts.lifecycle import Entry
+    from gateway.alerts.alert import Entry
     from gateway.alerts.payload import PayloadBuilder
-    from gateway.alerts.routing import Router
+    from gateway.alerts.routing import ContactRouter
     from gateway.database import Database
 
 log = logging.getLogger(__name__)
@@ -119,16 +118,14 @@ class AlertService:
         self,
         database: Database,
         *,
-        router: Router,
+        router: ContactRouter,
         payloads: PayloadBuilder,
-        escalation: Escalation | None = None,
         cancel_windows: Mapping[str, float] | None = None,
         closed_episodes: Callable[[Sequence[str]], None] | None = None,
         rng: random.Random | None = None,
     ) -> None:
         self._database = database
-        self._escalation = escalation or Escalation()
-        self._rules = Rules(router, payloads, self._escalation)
+        self._rules = Rules(router, payloads)
         self._cancel_windows = dict(cancel_windows or {})
         self._closed_episodes = closed_episodes
         self._rng = rng or random.Random()
@@ -157,7 +154,8 @@ class AlertService:
         return takes
 
     def tick(self, now_ns: int) -> list[Alert]:
-        """Do what is due: raise alerts whose cancel window is over, tell again where nobody has answered.
+        """Do what is due: raise alerts whose cancel window is over, take the next step and tell again where nobody has
+        answered, raise again what was answered and never resolved.
 
         Returns the alerts that changed. Call it at `next_deadline_ns` and about once a second.
         """
@@ -245,6 +243,7 @@ class AlertService:
                     outbox.disable(recorder.session, dispatch.channel, dispatch.contact, now_ns)
                 if settled.report:
                     self._report_outage(recorder, dispatch, result.error)
+                self._unreached(recorder, dispatch)
         return settled.state
 
     def replay(self, row_id: int, *, by: str, now_ns: int) -> bool:
@@ -349,28 +348,26 @@ class AlertService:
             return recorder.save(_answered(_loaded(recorder.session, alert_id), answer, who, now_ns, **more))
 
     def _deadlines(self, now_ns: int) -> Sequence[tuple[str, int]]:
-        """(alert, when); a time that only a clock set back explains is now."""
         with self._database.read() as session:
-            waiting = records.deadlines(session)
-        result = []
-        for alert_id, state, created_ns, window_until_ns, repeat_at_ns, priority in waiting:
-            at_ns, longest_s = repeat_at_ns, self._escalation.repeat_s[priority] or 0.0
-            if state is State.SUSPECTED:
-                at_ns = window_until_ns if now_ns >= created_ns - CLOCK_STEP_NS else now_ns
-            elif at_ns is not None and at_ns - now_ns > int(longest_s * 1e9) + CLOCK_STEP_NS:
-                at_ns = now_ns
-            if at_ns is not None:
-                result.append((alert_id, at_ns))
-        return result
+            return records.deadlines(session, now_ns)
 
     def _tick_one(self, recorder: Recorder, alert: Alert) -> None:
-        now_ns = recorder.now_ns
+        now_ns, set_back = recorder.now_ns, recorder.now_ns < alert.scheduled_ns - CLOCK_STEP_NS
         if alert.state is State.SUSPECTED:
             recorder.save(lifecycle.expire(alert, now_ns))
             return
-        wait_s = self._escalation.repeat_s[alert.priority]
-        if wait_s is not None:
-            recorder.save(lifecycle.repeated(alert, now_ns, next_at_ns=now_ns + int(wait_s * 1e9)))
+
+        def due(at_ns: int | None) -> bool:
+            return at_ns is not None and (set_back or at_ns <= now_ns)
+
+        repeat, reopen = due(alert.repeat_at_ns), due(alert.reopen_at_ns)
+        if due(alert.step_at_ns):
+            alert = recorder.climb(alert, escalation.WAITED)
+            repeat = repeat and due(alert.repeat_at_ns)
+        if repeat:
+            recorder.repeat(alert)
+        if reopen:
+            recorder.save(lifecycle.reopened(alert, now_ns))
 
     def _accepted(self, recorder: Recorder, dispatch: Dispatch) -> None:
         session, channel, contact = recorder.session, dispatch.channel, dispatch.contact
@@ -387,15 +384,25 @@ class AlertService:
             alert = _loaded(session, dispatch.alert_id)
             recorder.save(lifecycle.delivered(alert, recorder.now_ns, channel=channel, contact=contact))
         outbox.enable(session, channel, contact)
-        outage = session.scalars(select(SettingRow).where(SettingRow.key == _outage_key(channel, contact))).first()
+        outage = session.scalars(
+            select(SettingRow).where(SettingRow.key == outbox.outage_key(channel, contact))
+        ).first()
         if outage is not None:
             episode = outage.value
             session.execute(delete(SettingRow).where(SettingRow.key == outage.key))
             self._take(recorder, _outage(episode, dispatch, recorder.now_ns, Phase.CLEARED, ""))
             recorder.to_send |= outbox.revive(session, channel, contact, recorder.now_ns) > 0
 
+    def _unreached(self, recorder: Recorder, dispatch: Dispatch) -> None:
+        """Where nobody of the latest step can be reached, the next does not wait."""
+        alert = _loaded(recorder.session, dispatch.alert_id)
+        if dispatch.event != outbox.RAISED or not alert.waiting or alert.step_at_ns is None:
+            return
+        if outbox.telling_failed(recorder.session, alert.id, alert.telling):
+            recorder.climb(alert, escalation.UNDELIVERED)
+
     def _report_outage(self, recorder: Recorder, dispatch: Dispatch, error: str) -> None:
-        key = _outage_key(dispatch.channel, dispatch.contact)
+        key = outbox.outage_key(dispatch.channel, dispatch.contact)
         if recorder.session.get(SettingRow, key) is not None:
             return
         episode = f"delivery:{dispatch.channel}:{dispatch.contact}:{dispatch.id}:{dispatch.attempt}"
@@ -465,10 +472,6 @@ def _seen_before(seen: CallbackRow, external: External) -> ExternalResult:
     if seen.body_sha256 != external.body_sha256:
         return ExternalResult(applied=False, repeated=True, reason="the same webhook-id came with another body")
     return ExternalResult(seen.applied, repeated=True, reason=seen.reason)
-
-
-def _outage_key(channel: str, contact: str) -> str:
-    return f"outage:{channel}:{contact}"
 
 
 def _outage(episode: str, dispatch: Dispatch, now_ns: int, phase: Phase, error: str) -> Finding:

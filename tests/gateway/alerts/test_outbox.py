@@ -67,7 +67,7 @@ def test_waiting_for_a_turn_is_no_attempt_and_no_outage(site: Site) -> None:
     site.pass_time(3600, lambda _: Refused("the robot takes no more now", retry_after_s=40.0, held=True))
     assert {item.attempts for item in site.service.outbox.items()} == {0}
     assert [kind for kind, _ in kinds(site)] == ["heart_rate_high"]
-    site.pass_time(700, lambda _: OK)
+    site.pass_time(site.now + 700, lambda _: OK)
     assert site.service.get(alert.id).state is State.DELIVERED
 
 
@@ -76,8 +76,9 @@ def test_a_lease_is_for_one(site: Site) -> None:
     first = site.claim()
     assert len(first) == 3
     assert site.claim() == []
-    assert site.service.outbox.next_due_ns() == site.ns + 60 * S
+    assert site.service.outbox.next_due_ns() == site.ns + LEASE_NS
     site.now += LEASE_NS / S
+    site.service.tick(site.ns)
     again = site.claim()
     assert {d.idempotency_key for d in first} < {d.idempotency_key for d in again}
     assert {d.attempt for d in again if d.contact == "assist"} == {2}
@@ -226,5 +227,4 @@ def test_the_end_does_not_wait_for_a_retry(site: Site) -> None:
     site.send(Refused("HTTP 429", retry_after_s=3600))
     site.service.resolve(alert.id, "王芳", site.ns, outcome=Outcome.OTHER)
     assert {d.event for d in site.claim()} == {"alert.resolved"}
-    never_sent = [i.state for i in site.service.outbox.items(alert.id) if i.contact == "c1"]
-    assert never_sent == [RowState.WITHDRAWN]
+    assert "c1" not in {i.contact for i in site.service.outbox.items(alert.id)}
