@@ -16,6 +16,11 @@ _HINT_EN = (
 )
 
 
+def _bridge_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The bridge to the server's broker has one account for all its devices."""
+    return ("v3/#",), ("v3/#",)
+
+
 def _account_topics(_device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The network server has the account of all its devices."""
     everything = ("application/#",)
@@ -41,6 +46,7 @@ THETHINGS = Driver(
     title_en="LoRaWAN devices (The Things Stack server)",
     signals=_SIGNALS,
     message=ThingsStackCodec,
+    account_topics=_bridge_topics,
     aliases=("ttn",),
     hint_zh=f"用户名为 应用@租户，密码为 API 密钥；需要互联网，断网时收不到报警。{_HINT_ZH}",
     hint_en=(

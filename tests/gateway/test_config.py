@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import BaseModel, SecretStr
 
+from device_drivers.registry import drivers, find_driver, is_ours
 from gateway.config import ConfigError, Secret, Settings, load_settings, settings_from
 from gateway.secrets import own_secret
 
@@ -39,6 +40,12 @@ def test_the_example_with_every_comment_uncommented_is_valid_too(monkeypatch: py
     assert settings.influx is not None
     assert settings.serial[0].family == "micradar"
     assert settings.tcp == settings_from({"tcp": [{}]}, EXAMPLE.parent).tcp
+
+
+def test_by_default_every_family_of_ours_that_comes_by_mqtt_is_listened_to() -> None:
+    ours = {name for name, driver in drivers().items() if driver.message is not None and is_ours(driver)}
+    assert set(settings_from({}, ROOT).mqtt.families) == ours
+    assert all(find_driver(name).account_topics is not None for name in ours)
 
 
 def documented() -> str:
