@@ -113,10 +113,9 @@ class DeviceClocks:
         self._right.discard(finding.devices[0])
         return True
 
-    def offset_ns(self, device_id: str) -> int:
-        """How far the device's clock is ahead (negative: behind); 0 where it can be believed."""
-        clock = self._doubted.get(device_id)
-        return -clock.offset_ns if clock is not None and self._off(clock) else 0
+    def wrong(self) -> dict[str, int]:
+        """How many ns each clock that is told of is ahead (negative: behind)."""
+        return {one: -clock.offset_ns for one, clock in self._doubted.items() if clock.episode is not None}
 
     def _seems_right(self, device_id: str, at_ns: int, received_ns: int) -> None:
         clock = self._doubted.get(device_id)

@@ -190,6 +190,9 @@ class Driver:
     lost_after_s: float = 300.0
     """How long one of these devices may be silent before it counts as lost. Buttons and door contacts speak once a day,
     meters only when they are used (inf)."""
+    signal_lost_after_s: float = float("inf")
+    """How long the heart or breath of one of these devices may be silent while the device itself goes on and somebody
+    is there: for sensors that give them all the time. Watches and meters give them now and then (inf)."""
     show_all: Mapping[str, Any] = field(default_factory=dict)
     first_bytes: tuple[bytes, ...] = ()
     commands: tuple[str, ...] = ()

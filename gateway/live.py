@@ -39,7 +39,7 @@ class LiveValue:
 
 @dataclass(slots=True)
 class LiveDevice:
-    """What one device has said lately. clock_skew_ns: its clock minus ours where it is ahead, else 0."""
+    """What one device has said lately. clock_skew_ns: its clock minus ours where it is wrong, else 0."""
 
     values: dict[str, LiveValue] = field(default_factory=dict)
     trace: deque[Samples] = field(default_factory=lambda: deque(maxlen=TRACE_BLOCKS))
@@ -70,6 +70,12 @@ class LiveState:
                     device.trace.append(one)
             else:
                 _set(device, one)
+
+    def skew(self, device_id: str, ahead_ns: int) -> None:
+        """The device's clock was found to be wrong by that much; its observations are dated rightly already."""
+        device = self.devices.get(device_id)
+        if device is not None:
+            device.clock_skew_ns = ahead_ns
 
     def value(self, device_id: str, signal: str) -> LiveValue | None:
         """The latest value of a device's signal, None where it never came."""

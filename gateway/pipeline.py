@@ -11,21 +11,22 @@ import asyncio
 import contextlib
 from collections import deque
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
 
-from analytics.findings import Finding, Phase
-from device_drivers.observations import DeviceEvent, Reading, Samples
-from gateway.live import FUTURE_TOLERANCE_NS, LiveState
+from analytics.device_clock import DeviceClocks
+from device_drivers.observations import DeviceEvent, Reading
+from gateway.engine_keeper import LIFE_SIGNALS, EngineKeeper
 from gateway.sources import Held
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from analytics.engine import Engine
+    from analytics.findings import Finding
     from device_drivers.observations import Observation
+    from gateway.live import LiveState
     from gateway.store.base import SeriesStore
 
 log = structlog.get_logger(__name__)
@@ -38,11 +39,6 @@ LATENCY_KEPT = 65_536
 MAX_UNSAVED = 10_000
 DISK_TRIES = 3
 """So many findings that fail one after the other mean that the disk takes nothing, not that they are bad."""
-LIFE_SIGNALS = frozenset(
-    {"help_button", "fall", "fall_warning", "static_stay", "smoke", "gas", "carbon_monoxide", "water_leak"}
-)
-MAX_UNKNOWN = 1_000
-"""Unknown devices that may raise life alarms; bounds what a flood of invented names can cost."""
 
 
 @dataclass(slots=True)
@@ -67,7 +63,9 @@ class PipelineHealth:
 
 
 class Pipeline:
-    """Runs the loop. `offer` is called by the sources, `assign` when the registry changes."""
+    """Runs the loop. `offer` is called by the sources, `assign` when the registry changes.
+
+    """
 
     def __init__(
         self,
@@ -79,16 +77,14 @@ class Pipeline:
         monotonic: Callable[[], float],
     ) -> None:
         self.health = PipelineHealth()
-        self.engine = make_engine()
-        self._make_engine = make_engine
+        self.keeper = EngineKeeper(make_engine, live)
+        self._clocks = DeviceClocks()
         self._take_findings = take_findings
         self._store = store
         self._live = live
         self._clock = clock
         self._monotonic = monotonic
-        self._assigned: dict[str, str | None] = {}
-        self._unknown: set[str] = set()
-        self._lost_after_s: dict[str, float] = {}
+        self._reported: list[Finding] = []
         self._unsaved: list[Finding] = []
         self._arrived: list[Observation] = []
         self._arrived_held: list[Held] = []
@@ -104,6 +100,7 @@ class Pipeline:
 
         then: called when the alerts that follow are committed.
         """
+        observations = self._clocks.judge(observations, direct=held is None)
         self._arrived += observations
         if then is not None:
             self._arrived_then.append(then)
@@ -114,28 +111,29 @@ class Pipeline:
                 self._wake.set()
                 return
 
-    def assign(self, assignments: Mapping[str, str | None], lost_after_s: Mapping[str, float] | None = None) -> bool:
+    def assign(
+        self, assignments: Mapping[str, str | None], options: Mapping[str, Mapping[str, float]] | None = None
+    ) -> bool:
         """Make the watched devices exactly these: device -> resident (None: a room's device). Whether that is news.
 
-        lost_after_s: how long a device may be silent, where it is not the engine's usual limit.
+        options: of a device for the engine (see `Engine.attach`), where they are not the usual ones.
         """
-        if assignments == self._assigned and (lost_after_s or {}) == self._lost_after_s:
+        if not self.keeper.assign(assignments, options or {}):
             return False
-        changed = {one for one, limit in (lost_after_s or {}).items() if self._lost_after_s.get(one) != limit}
-        self._lost_after_s = dict(lost_after_s or {})
-        for device_id in self._assigned.keys() - assignments.keys():
-            self.engine.detach(device_id)
-        for device_id, resident_id in assignments.items():
-            if device_id not in self._assigned or self._assigned[device_id] != resident_id or device_id in changed:
-                self._attach(self.engine, device_id, resident_id)
-        self._assigned = dict(assignments)
-        self._unknown -= self._assigned.keys()
+        self._clocks.keep(assignments)
         return True
 
-    def _attach(self, engine: Engine, device_id: str, resident_id: str | None) -> None:
-        limit = self._lost_after_s.get(device_id)
-        options = {} if limit is None else {"lost_after_s": limit}
-        engine.attach(device_id, resident_id, **options)
+    def report(self, findings: Sequence[Finding]) -> None:
+        """Take findings about the box and its ways in; the next turn writes them down."""
+        self._reported += findings
+
+    def cut_off(self, device_ids: Collection[str]) -> None:
+        """Exactly these devices cannot be heard now, because the way to them is interrupted."""
+        self.keeper.cut_off(device_ids, self._clock())
+
+    def resume(self, finding: Finding) -> bool:
+        """An alert of a fault that is still open from before this start: whether somebody will end it."""
+        return self._clocks.resume(finding) or self.keeper.resume(finding, self._clock(), self._monotonic())
 
     def close_episodes(self, episodes: Sequence[str]) -> None:
         """These alerts have ended: what happens from now on is new."""
@@ -162,7 +160,6 @@ class Pipeline:
         held, self._arrived_held = self._arrived_held, []
         then, self._arrived_then = self._arrived_then, []
         now = self._clock()
-        observations = [one if one.at_ns - now < FUTURE_TOLERANCE_NS else _not_ahead(one) for one in observations]
         saved = await self._save([*self._unsaved, *self._conclude(observations, now)], now)
         if saved:
             for act in then:
@@ -183,72 +180,29 @@ class Pipeline:
         self._wake.set()
 
     @property
+    def engine(self) -> Engine:
+        """The analytics; a part of it that fails is exchanged."""
+        return self.keeper.engine
+
+    @property
     def held_messages(self) -> int:
         """Messages whose acknowledgement is being held."""
         return sum(len(held.messages) for held, _ in self._held)
 
     def _conclude(self, observations: list[Observation], now_ns: int) -> list[Finding]:
-        self._watch_unknown(observations)
         started = self._monotonic()
-        try:
-            self.engine.ingest(observations)
-            ingested = self._monotonic()
-            findings = self.engine.step(now_ns)
-        except Exception as error:  # noqa: BLE001 - a fault in one detector must not silence all alarms
-            findings = self._after_fault(error, observations, now_ns)
-            ingested = self._monotonic()
-        self.health.ingest_seconds += ingested - started
-        self.health.step_seconds += self._monotonic() - ingested
+        reported, self._reported = self._reported, []
+        findings = self.keeper.take(observations, now_ns, started)
+        taken = self._monotonic()
+        findings += self.keeper.conclude(observations, now_ns, started)
+        findings += [*reported, *self._clocks.step(self.keeper.assigned)]
+        self.health.ingest_seconds += taken - started
+        self.health.step_seconds += self._monotonic() - taken
+        self.health.engine_faults = self.keeper.faults.count
+        self.health.unknown_devices = self.keeper.unknown_ever
         self.health.steps += 1
         self.health.findings += len(findings)
         return findings
-
-    def _after_fault(self, error: Exception, observations: list[Observation], now_ns: int) -> list[Finding]:
-        """Start a fresh engine, give it the events again, and say that there was a fault.
-
-        What the old engine had found already is not lost with it.
-        """
-        self.health.engine_faults += 1
-        log.error("engine.fault", error=repr(error), exc_info=error)
-        found = self.engine.salvage()
-        events = [one for one in observations if isinstance(one, DeviceEvent)]
-        self.engine = self._fresh_engine()
-        try:
-            self.engine.ingest(events)
-            found += self.engine.step(now_ns)
-        except Exception as again:
-            log.exception("engine.fault_again", error=repr(again))
-            found += self._each_alone(events, now_ns)
-        return [_fault(now_ns, "engine restarted after an internal fault", repr(error)[:200]), *found]
-
-    def _each_alone(self, events: list[DeviceEvent], now_ns: int) -> list[Finding]:
-        """An event that no engine survives takes no others with it; what other detectors make of it still counts."""
-        found: list[Finding] = []
-        healthy = False
-        for event in events:
-            if not healthy:
-                self.engine = self._fresh_engine()
-            healthy = self._survives(event, partial(self.engine.ingest, [event]))
-            healthy &= self._survives(event, partial(self._step_into, found, now_ns))
-            found += self.engine.salvage()
-        return found
-
-    def _step_into(self, found: list[Finding], now_ns: int) -> None:
-        found += self.engine.step(now_ns)
-
-    def _survives(self, event: DeviceEvent, act: Callable[[], None]) -> bool:
-        try:
-            act()
-        except Exception as error:
-            log.exception("engine.event_fault", observation=repr(event)[:500], error=repr(error))
-            return False
-        return True
-
-    def _fresh_engine(self) -> Engine:
-        engine = self._make_engine()
-        for device_id, resident_id in {**dict.fromkeys(self._unknown), **self._assigned}.items():
-            self._attach(engine, device_id, resident_id)
-        return engine
 
     async def _save(self, findings: list[Finding], now_ns: int) -> bool:
         """Commit the alerts that follow. What cannot be written now is kept and tried again every turn."""
@@ -287,7 +241,8 @@ class Pipeline:
     async def _give_up(self, findings: list[Finding], now_ns: int) -> list[Finding]:
         """Others could be written, so it is not the disk: these never will be. Say so in their place."""
         log.error("alerts.refused", findings=[repr(one) for one in findings])
-        said = [_fault(now_ns, "a finding could not become an alert", f"{one.kind} {one.episode}") for one in findings]
+        what, now_s = "a finding could not become an alert", self._monotonic()
+        said = [self.keeper.fault(now_ns, now_s, what, f"{one.kind} {one.episode}") for one in findings]
         return await self._untaken(said, now_ns)
 
     @property
@@ -295,26 +250,16 @@ class Pipeline:
         """Findings whose alerts could not be written yet."""
         return len(self._unsaved)
 
-    def _watch_unknown(self, observations: list[Observation]) -> None:
-        """A life event of a device that nobody registered is still an alarm."""
-        for one in observations:
-            if one.__class__ is not DeviceEvent or one.signal not in LIFE_SIGNALS:
-                continue
-            known = one.device_id in self._assigned or one.device_id in self._unknown
-            if known or one.stored or one.value is not True or len(self._unknown) >= MAX_UNKNOWN:
-                continue
-            self._unknown.add(one.device_id)
-            self.health.unknown_devices += 1
-            self.engine.attach(one.device_id, None)
-
     def _record(self, observations: list[Observation]) -> None:
         self._live.update(observations)
-        assigned = self._assigned
-        known = [one for one in observations if one.device_id in assigned or one.device_id in self._unknown]
+        for device_id, ahead_ns in self._clocks.wrong().items():
+            self._live.skew(device_id, ahead_ns)
+        assigned = self.keeper.assigned
+        known = [one for one in observations if one.device_id in assigned or self.keeper.watches(one.device_id)]
         readings = [one for one in known if isinstance(one, Reading)]
         events = [one for one in known if isinstance(one, DeviceEvent)]
         if readings or events:
-            self._appended = self._store.append(readings, events, self._assigned)
+            self._appended = self._store.append(readings, events, assigned)
         self._measure(observations)
 
     def _measure(self, observations: list[Observation]) -> None:
@@ -352,17 +297,3 @@ class Pipeline:
             extensions=held.extensions + 1,
         )
         self._held.append((longer, appended))
-
-
-def _fault(now_ns: int, rule: str, error: str) -> Finding:
-    """The gateway's own fault as a technical finding."""
-    episode, evidence = f"device_fault:engine:{now_ns}", {"rule": rule, "error": error}
-    return Finding(episode, "device_fault", None, now_ns, Phase.CONFIRMED, 1.0, ("engine",), evidence)
-
-
-def _not_ahead(one: Observation) -> Observation:
-    """An observation dated in the future belongs to a wrong clock: it happened when it was received."""
-    if isinstance(one, Samples):
-        duration = int(len(one.values) / one.rate_hz * 1e9)
-        return replace(one, at_ns=one.received_ns - duration)
-    return replace(one, at_ns=one.received_ns)

@@ -29,6 +29,7 @@ from gateway.database import open_database
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
+from gateway.silence import watch_options
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
@@ -148,7 +149,7 @@ class Gateway:
         for source in self.sources:
             if isinstance(source, TcpSource):
                 source.allow(devices)
-        if self.pipeline.assign(assignments, wiring.silence_limits(devices)):
+        if self.pipeline.assign(assignments, watch_options(devices)):
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts

@@ -11,6 +11,7 @@ DRIVER = Driver(
     family="emfit",
     title_zh="EMFIT QS 床垫下传感器（本地网页）",
     title_en="EMFIT QS under-mattress sensor (local page)",
+    signal_lost_after_s=300.0,
     signals=("bed_occupancy", "heart_rate", "respiratory_rate"),
     stream=EmfitCodec,
     show_all={"show_all": True},

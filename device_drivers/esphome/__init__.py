@@ -20,6 +20,7 @@ DRIVER = Driver(
     family="esphome",
     title_zh="ESPHome 节点与 Home Assistant 自动发现的传感器",
     title_en="ESPHome nodes and sensors announced by Home Assistant discovery",
+    signal_lost_after_s=600.0,
     signals=SIGNALS_GIVEN,
     message=EsphomeCodec,
     account_topics=_account_topics,

@@ -14,6 +14,7 @@ DRIVER = Driver(
     family="hilink_tf",
     title_zh="海凌科 TF 协议毫米波雷达（跌倒、呼吸心率、人在）",
     title_en="Hi-Link TF mmWave radar (fall, breath, heart, presence)",
+    signal_lost_after_s=120.0,
     signals=(
         "fall",
         "presence",

@@ -16,6 +16,7 @@ DRIVER = Driver(
     family="micradar",
     title_zh="云帆瑞达毫米波雷达（跌倒、睡眠、呼吸心率）",
     title_en="MicRadar mmWave radar (fall, sleep, breath, heart)",
+    signal_lost_after_s=120.0,
     signals=tuple(dict.fromkeys(item.name for row in MESSAGES if row.kind == SIGNAL for item in row.fields)),
     stream=MicradarCodec,
     baud=115_200,

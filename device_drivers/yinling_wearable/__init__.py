@@ -26,6 +26,7 @@ DRIVER = Driver(
     family=FAMILY,
     title_zh="银龄可穿戴设备（开放协议）",
     title_en="Yinling wearable (open protocol)",
+    signal_lost_after_s=120.0,
     signals=(
         "accel",
         "gyro",

@@ -14,13 +14,14 @@ from analytics.findings import Finding, Phase
 from device_drivers.observations import DeviceEvent, Reading, Samples
 from device_drivers.transports.mqtt_session import MqttMessage
 from gateway.box_health import pipeline_item
+from gateway.engine_keeper import MAX_UNKNOWN
 from gateway.live import LiveState
-from gateway.pipeline import MAX_UNKNOWN, Pipeline
+from gateway.pipeline import Pipeline
 from gateway.registry import Device
+from gateway.silence import watch_options
 from gateway.sources import Held
 from gateway.store.base import StoreOptions
 from gateway.store.duckdb_store import DuckDBStore
-from gateway.wiring import silence_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -178,7 +179,16 @@ def test_a_flood_of_invented_devices_is_bounded(bench: Bench) -> None:
     flood = [bench.event("help_button", f"invented-{number}") for number in range(MAX_UNKNOWN + 50)]
     bench.pipeline.offer(list(flood), None)
     turn(bench)
-    assert bench.pipeline.health.unknown_devices == MAX_UNKNOWN
+    assert bench.pipeline.health.unknown_devices == MAX_UNKNOWN + 50
+    assert len(bench.findings) == MAX_UNKNOWN + 50, "none is turned away in the turn it comes"
+    assert not bench.pipeline.keeper.watches("invented-0")
+    assert sum(bench.pipeline.keeper.watches(f"invented-{n}") for n in range(MAX_UNKNOWN + 50)) == MAX_UNKNOWN
+    bench.clock.push(600)
+    turn(bench)
+    assert {one.kind for one in bench.findings} == {"help_call"}, "that they fall silent is no news"
+    bench.clock.push(25 * 3600)
+    turn(bench)
+    assert not any(bench.pipeline.keeper.watches(f"invented-{n}") for n in range(MAX_UNKNOWN + 50))
 
 
 class _Faulty:
@@ -210,7 +220,7 @@ def test_a_faulty_detector_silences_nobody_and_is_reported(tmp_path: Path) -> No
     reading = Reading("watch", "heart_rate", 70.0, bench.clock.now_ns, bench.clock.now_ns)
     bench.pipeline.offer([reading, bench.event("fall")], None)
     turn(bench)
-    assert sorted(bench.kinds()) == ["device_fault confirmed", "fall confirmed"]
+    assert sorted(bench.kinds()) == ["box_fault confirmed", "fall confirmed"]
     assert bench.pipeline.health.engine_faults == 1
     bench.pipeline.offer([bench.event("static_stay")], None)
     turn(bench)
@@ -236,7 +246,7 @@ def test_what_was_found_before_another_detector_failed_is_not_lost(tmp_path: Pat
     bench.pipeline.assign({"watch": "r1"})
     bench.pipeline.offer([Reading("watch", "heart_rate", 70.0, NOW, NOW)], None)
     turn(bench)
-    assert sorted(bench.kinds()) == ["device_fault confirmed", "fall confirmed"]
+    assert sorted(bench.kinds()) == ["box_fault confirmed", "fall confirmed"]
     bench.store.close()
 
 
@@ -255,7 +265,7 @@ def test_an_event_that_no_engine_survives_takes_no_others_with_it(tmp_path: Path
     bench.pipeline.assign({"poison": "r2", "radar": "r1"})
     bench.pipeline.offer([bench.event("fall", "poison"), bench.event("fall")], None)
     turn(bench)
-    assert sorted(bench.kinds()) == ["device_fault confirmed", "fall confirmed", "fall confirmed"]
+    assert sorted(bench.kinds()) == ["box_fault confirmed", "fall confirmed", "fall confirmed"]
     bench.pipeline.offer([bench.event("help_button")], None)
     turn(bench)
     assert bench.findings[-1].evidence["help_button"] is True
@@ -323,7 +333,7 @@ def test_one_finding_that_can_never_be_written_holds_up_no_other_and_is_reported
     press = bench.event("help_button", "watch")
     bench.pipeline.offer([press, bench.event("smoke")], bench.held(1, due_s=0.0))
     turn(bench)
-    assert sorted(bench.kinds()) == ["device_fault confirmed", "smoke confirmed"]
+    assert sorted(bench.kinds()) == ["box_fault confirmed", "smoke confirmed"]
     bench.store.flush()
     turn(bench)
     assert bench.pipeline.unsaved_findings == 0
@@ -346,8 +356,14 @@ def test_a_device_that_seldom_speaks_is_not_lost_after_the_usual_five_minutes(tm
     bench = Bench(tmp_path)
     devices = [Device("door", "zigbee2mqtt"), Device("watch", "yinling_wearable"), Device("meter", "ble_gatt")]
     devices.append(Device("own", "zigbee2mqtt", options={"lost_after_s": 60}))
-    limits = silence_limits([*devices, Device("other", "a family of somebody else")])
-    assert limits == {"door": 26 * 3600.0, "watch": 300.0, "meter": float("inf"), "own": 60.0}
+    limits = watch_options([*devices, Device("other", "a family of somebody else")])
+    assert {one: of.get("lost_after_s") for one, of in limits.items()} == {
+        "door": 26 * 3600.0,
+        "watch": 300.0,
+        "meter": float("inf"),
+        "own": 60.0,
+        "other": None,
+    }
     assert bench.pipeline.assign({device.id: "r1" for device in devices}, limits)
     assert not bench.pipeline.assign({device.id: "r1" for device in devices}, limits)
     for _ in range(80):
