@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from device_drivers.codec import Codec, StreamCodec
 
 Made = TypeVar("Made")
+_MARKS = re.compile(r"0x|\\x|[:,;_-]", re.IGNORECASE)
 
 
 @app.command()
@@ -94,8 +96,9 @@ def _value(text: str) -> Any:
 
 
 def _bytes(text: str) -> bytes:
+    """Hexadecimal digits as people and tools write them: 5359, 53 59, 53:59, 0x53 or with a backslash."""
     try:
-        return bytes.fromhex(text)
+        return bytes.fromhex(_MARKS.sub(" ", text))
     except ValueError as error:
         errors.print(f"yinling: --hex is not hexadecimal: {error}")
         raise typer.Exit(CANNOT) from error
@@ -122,4 +125,12 @@ def _notes(codec: Codec) -> list[dict[str, Any]]:
 
 
 def _rejections(codec: Codec) -> list[dict[str, Any]]:
-    return [{"kind": "rejected", "error": r.reason, **r.detail, "raw": r.raw.hex(" ")} for r in codec.rejections]
+    return [
+        {
+            "kind": "rejected",
+            "error": one.reason,
+            **{"detail" if name == "error" else name: value for name, value in one.detail.items()},
+            "raw": one.raw.hex(" "),
+        }
+        for one in codec.rejections
+    ]

@@ -58,7 +58,7 @@ def test_every_frame_of_the_sample_is_understood(driver: Driver, sample: StreamS
     assert sample.rate_zh
     assert sample.rate_en
     for traffic in (sample.usual, sample.mix):
-        sent = traffic(rng, 100, NOW)
+        sent: list[Any] = list(traffic(rng, 100, NOW))
         assert len(sent) == 100
         if isinstance(sample, StreamSample):
             codec: Any = stream_codec(driver, sample)
