@@ -9,6 +9,7 @@ from gateway.sources import DRIVER_FAULT, MqttSource
 from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
+    from device_drivers.registry import BrokenDriver
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.supervisor import Broker
     from gateway.pipeline import Pipeline
@@ -52,7 +53,8 @@ def source_item(source: Source) -> HealthItem:
             name, False, f"{name} 订阅被消息代理拒绝", f"{name}: the broker refused a subscription", numbers
         )
     if codec.rejected[DRIVER_FAULT]:
-        return HealthItem(name, False, f"{name} 驱动程序出错", f"{name}: the driver failed at some input", numbers)
+        zh, en = f"{name} 驱动程序出错：{source.fault}", f"{name}: the driver failed: {source.fault}"
+        return HealthItem(name, False, zh, en, numbers)
     if codec.frames + rejected > 100 and rejected > MAX_REJECTED_SHARE * (codec.frames + rejected):
         return HealthItem(name, False, f"{name} 数据错误过多", f"{name}: too many bad frames", numbers)
     return HealthItem(name, True, f"{name} 正常", f"{name} is well", numbers)
@@ -79,6 +81,18 @@ def _tcp_item(source: TcpSource, numbers: dict[str, float]) -> HealthItem:
     zh = f"{name} 正常" + (f"；未登记的设备：{unknown}" if unknown else "")
     en = f"{name} is well" + (f"; not registered: {unknown}" if unknown else "")
     return HealthItem(name, True, zh, en, numbers)
+
+
+def driver_item(broken: BrokenDriver) -> HealthItem:
+    """A driver that is installed and cannot be used."""
+    zh = f"驱动 {broken.name}（{broken.package}）无法使用：{broken.problem}"
+    return HealthItem(f"driver:{broken.name}", False, zh, f"driver {broken} (cannot be used)", {})
+
+
+def left_out_item(name: str, problem: str) -> HealthItem:
+    """A way in that could not be made because of its driver: what it would hear is not heard."""
+    zh, en = f"{name} 未启动，其设备收不到：{problem}", f"{name} is left out, its devices are not heard: {problem}"
+    return HealthItem(name, False, zh, en, {})
 
 
 def store_item(store: SeriesStore) -> HealthItem:

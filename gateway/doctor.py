@@ -9,17 +9,22 @@ import socket
 import time
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from device_drivers.registry import UnknownFamilyError, find_driver
+from device_drivers.contract import DriverFaultError, make_message, make_stream
+from device_drivers.registry import UnknownFamilyError, broken_drivers, find_driver
 from gateway.broker.supervisor import BrokerError, broker_program
 from gateway.config import ConfigError, Secret, Settings
 from gateway.database import DatabaseError, open_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from device_drivers.codec import Driver
+    from gateway.config import SerialSettings
 
 MIN_FREE_BYTES = 500_000_000
 BUILT_NS = 1_767_225_600 * 1_000_000_000
@@ -49,7 +54,7 @@ class Check:
 
 def examine(settings: Settings, clock: Callable[[], int] = time.time_ns) -> list[Check]:
     """All checks of this box with these settings; reads and connects, changes nothing."""
-    checks = (_clock(clock()), *_data(settings), *_secrets(settings), *_broker(settings))
+    checks = (_clock(clock()), *_data(settings), *_secrets(settings), *_broker(settings), *_drivers(settings))
     return [*checks, *_serial(settings), *_targets(settings), *_exposure(settings)]
 
 
@@ -131,17 +136,47 @@ def _broker(settings: Settings) -> Iterator[Check]:
         fix = ("检查 mqtt.host 和 mqtt.port 以及代理是否在运行", "check mqtt.host, mqtt.port and that the broker runs")
         where = f"{mqtt.host}:{mqtt.port}"
         yield Check("broker", Verdict.FAIL, f"连不上 {where}", f"cannot connect to {where}", *fix)
-    for family in mqtt.families:
-        yield _family(family)
 
 
-def _family(family: str) -> Check:
+def _drivers(settings: Settings) -> Iterator[Check]:
+    """The drivers that the settings use, each tried by making its codec; and all that are installed and broken."""
+    for family in settings.mqtt.families:
+        yield _driver(f"driver:{family}", family, "mqtt.families", lambda one: _message(one, settings))
+    for line in settings.serial:
+        setting = f"serial {line.device_id}"
+        yield _driver(f"driver:{line.family}:{line.device_id}", line.family, setting, partial(_stream, line))
+    for family in dict.fromkeys(family for port in settings.tcp for family in port.families):
+        yield _driver(f"driver:{family}", family, "tcp.families", lambda one: make_stream(one, "", {}))
+    for broken in broken_drivers():
+        fix = (
+            f"修正或卸载软件包 {broken.package}（docs/write-a-driver.md）",
+            f"mend or uninstall the package {broken.package} (docs/write-a-driver.md)",
+        )
+        zh = f"驱动 {broken.name}（{broken.package}）无法使用：{broken.problem}"
+        yield Check(f"driver:{broken.name}", Verdict.FAIL, zh, f"cannot be used: {broken}", *fix)
+
+
+def _message(driver: Driver, settings: Settings) -> object:
+    return make_message(driver, settings.drivers.get(driver.family, {}))
+
+
+def _stream(line: SerialSettings, driver: Driver) -> object:
+    return make_stream(driver, line.device_id, line.options)
+
+
+def _driver(name: str, family: str, setting: str, make: Callable[[Driver], object]) -> Check:
     try:
-        find_driver(family)
+        make(find_driver(family))
     except UnknownFamilyError as error:
-        fix = ("改正 mqtt.families", "correct mqtt.families")
-        return Check(f"driver:{family}", Verdict.FAIL, str(error), str(error), *fix)
-    return Check(f"driver:{family}", Verdict.OK, "驱动已安装", "the driver is installed")
+        fix = (f"改正 {setting}，或安装该驱动的软件包", f"correct {setting}, or install the driver's package")
+        return Check(name, Verdict.FAIL, str(error), str(error), *fix)
+    except DriverFaultError as error:
+        fix = (f"改正 {setting}，或请驱动的作者修正", f"correct {setting}, or have the driver mended by its author")
+        return Check(name, Verdict.FAIL, str(error), str(error), *fix)
+    except ValueError as error:
+        fix = (f"改正 {setting} 的选项", f"correct the options of {setting}")
+        return Check(name, Verdict.FAIL, str(error), str(error), *fix)
+    return Check(name, Verdict.OK, "驱动已安装", "the driver is installed")
 
 
 def _serial(settings: Settings) -> Iterator[Check]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from analytics.engine import default_engine
+from device_drivers.registry import broken_drivers
 from gateway import box_health, wiring
 from gateway.alerts.dispatcher import Dispatcher
 from gateway.alerts.lifecycle import EntryType
@@ -29,7 +30,6 @@ from gateway.database import open_database
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
-from gateway.silence import watch_options
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
@@ -81,6 +81,7 @@ class Gateway:
         self._serving = asyncio.Event()
         self.home_assistant: HomeAssistantLink | None = None
         self.sources: list[Source] = []
+        self.left_out: dict[str, str] = {}
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
         self._failing: set[str] = set()
@@ -149,7 +150,7 @@ class Gateway:
         for source in self.sources:
             if isinstance(source, TcpSource):
                 source.allow(devices)
-        if self.pipeline.assign(assignments, watch_options(devices)):
+        if self.pipeline.assign(assignments, wiring.silence_limits(devices)):
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts
@@ -170,6 +171,8 @@ class Gateway:
             box_health.pipeline_item(self.pipeline, self.monotonic()),
             box_health.store_item(self.store),
             *map(box_health.source_item, self.sources),
+            *(box_health.left_out_item(name, problem) for name, problem in self.left_out.items()),
+            *map(box_health.driver_item, broken_drivers()),
             *map(box_health.failing_item, sorted(self._failing)),
         ]
         if self.broker is not None:
@@ -187,8 +190,14 @@ class Gateway:
             self.broker = Broker(wiring.broker_options(self.settings), [*self._own_accounts, *self._accounts])
             await self.broker.start()
         around = wiring.Surroundings(self._loop, self.pipeline.offer, self.clock, self.monotonic)
-        self.sources = wiring.make_sources(self.settings, around)
+        for broken in broken_drivers():
+            log.error("driver.broken", driver=broken.name, package=broken.package, problem=broken.problem)
+        self.sources = wiring.make_sources(self.settings, around, self._leave_out)
         await self.registry_changed()
+
+    def _leave_out(self, name: str, problem: str) -> None:
+        log.error("source.left_out", source=name, problem=problem)
+        self.left_out[name] = problem
 
     def _make_context(self) -> Context:
         return Context(

@@ -8,17 +8,24 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 import serial
+import structlog
 from serial.tools import list_ports
 
+from device_drivers.contract import DriverFaultError, make_message, make_stream, sound, where
 from device_drivers.registry import drivers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from device_drivers.codec import Driver, MessageCodec, StreamCodec
+    from device_drivers.observations import Observation
+
+log = structlog.get_logger(__name__)
+Made = TypeVar("Made")
 
 PROBE_S = 3.0
 MIN_FRAMES = 3
@@ -109,27 +116,52 @@ def _listen(
     monotonic: Callable[[], float],
     clock: Callable[[], int],
 ) -> list[Probe]:
-    codecs: dict[str, StreamCodec] = {one.family: one.stream("probe", {}) for one in candidates if one.stream}
+    codecs = _made(candidates, lambda driver: make_stream(driver, "probe", {}))
     with serial.serial_for_url(url, baudrate=baud, timeout=READ_S, write_timeout=1.0) as port:
-        for codec in codecs.values():
-            port.write(codec.on_open())
+        for words in _said(codecs, lambda codec: codec.on_open()):
+            port.write(words)
         while monotonic() < until_s:
-            data = bytes(port.read(READ_BYTES))
-            for codec in codecs.values():
-                codec.feed(data, clock())
-                port.write(codec.poll(clock()))
+            data, now_ns = bytes(port.read(READ_BYTES)), clock()
+            for words in _said(codecs, partial(_hear, data=data, now_ns=now_ns)):
+                port.write(words)
     return [
         Probe(family, baud, codec.health.frames, sum(codec.health.rejected.values()))
         for family, codec in codecs.items()
     ]
 
 
+def _made(candidates: Iterable[Driver], make: Callable[[Driver], Made]) -> dict[str, Made]:
+    """A codec of each family; a broken driver is left out, and doctor says why."""
+    made: dict[str, Made] = {}
+    for driver in candidates:
+        try:
+            made[driver.family] = make(driver)
+        except (DriverFaultError, ValueError) as error:
+            log.warning("scan.driver_left_out", family=driver.family, error=str(error))
+    return made
+
+
+def _said(codecs: dict[str, StreamCodec], act: Callable[[StreamCodec], bytes]) -> Iterator[bytes]:
+    """What each codec wants to say; one that fails is left out from then on."""
+    for family, codec in list(codecs.items()):
+        try:
+            yield act(codec)
+        except Exception as error:  # noqa: BLE001 - one driver's mistake must not end the search
+            log.warning("scan.driver_left_out", family=family, error=where(error))
+            del codecs[family]
+
+
+def _hear(codec: StreamCodec, data: bytes, now_ns: int) -> bytes:
+    codec.feed(data, now_ns)
+    return codec.answers() + codec.poll(now_ns)
+
+
 class MqttListener:
     """Sorts messages by the family that understands them. Feed it messages; ask for `talkers`."""
 
     def __init__(self) -> None:
-        made = {one.family: one.message({}) for one in drivers().values() if one.message is not None}
-        self._codecs: dict[str, MessageCodec] = made
+        talking = [one for one in drivers().values() if one.message is not None]
+        self._codecs: dict[str, MessageCodec] = _made(talking, lambda driver: make_message(driver, {}))
         self._messages: Counter[tuple[str, str]] = Counter()
         self._signals: dict[tuple[str, str], set[str]] = {}
         self.topics: Counter[str] = Counter()
@@ -145,7 +177,7 @@ class MqttListener:
         for family, codec in self._codecs.items():
             if not any(matches(pattern, topic) for pattern in codec.subscriptions()):
                 continue
-            for one in codec.feed(topic, payload, received_ns):
+            for one in _observed(codec, topic, payload, received_ns):
                 understood = True
                 key = (family, one.device_id)
                 self._messages[key] += 1
@@ -159,6 +191,15 @@ class MqttListener:
             Talker(family, device_id, count, tuple(sorted(self._signals[family, device_id])))
             for (family, device_id), count in sorted(self._messages.items())
         ]
+
+
+def _observed(codec: MessageCodec, topic: str, payload: bytes, received_ns: int) -> list[Observation]:
+    try:
+        found = codec.feed(topic, payload, received_ns)
+    except Exception as error:  # noqa: BLE001 - one driver's mistake must not end the search
+        log.warning("scan.driver_failed", family=codec.family, error=where(error))
+        return []
+    return sound(found, lambda problem: log.warning("scan.driver_failed", family=codec.family, error=problem))
 
 
 def matches(pattern: str, topic: str) -> bool:

@@ -11,20 +11,24 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from device_drivers.codec import CodecHealth, StreamCodec
+from device_drivers.contract import make_stream, sound, where
 from device_drivers.observations import DeviceEvent
 from device_drivers.registry import UnknownFamilyError, find_driver
 from device_drivers.tracking import same_id
 from device_drivers.transports.tcp_listener import Connection, TcpListener, TcpOptions
+from gateway.device_commands import Command, CommandBusyError, NotConnectedError, Question
+from gateway.mishaps import MishapLog, Mishaps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from device_drivers.codec import Driver
+    from device_drivers.codec import Driver, Note
     from device_drivers.observations import Observation
     from gateway.registry import Device
     from gateway.sources import Held
@@ -70,6 +74,7 @@ class Heard:
     told_s: float
     admitted: Admitted
     codec: StreamCodec
+    mishaps: MishapLog = field(default_factory=MishapLog)
     connects: deque[float] = field(default_factory=lambda: deque(maxlen=MOST_PER_MINUTE))
     online: bool = True
 
@@ -130,6 +135,7 @@ class TcpSource:
         self._strangers: dict[Connection, _Stranger] = {}
         self._sessions: dict[Connection, _Session] = {}
         self._by_device: dict[str, _Session] = {}
+        self._questions: dict[str, Question] = {}
 
     @property
     def connected(self) -> bool:
@@ -140,6 +146,25 @@ class TcpSource:
     def online(self) -> int:
         """How many devices are connected."""
         return len(self._by_device)
+
+    @property
+    def families(self) -> frozenset[str]:
+        """The families that are let in."""
+        return frozenset(driver.family for driver in self._families)
+
+    @property
+    def connected_devices(self) -> frozenset[str]:
+        """The devices that are connected."""
+        return frozenset(self._by_device)
+
+    @property
+    def talkers(self) -> frozenset[str]:
+        """The devices that were heard."""
+        return frozenset(self._heard)
+
+    def mishaps(self) -> dict[str, Mishaps]:
+        """What could not be decoded, by device."""
+        return {one: Mishaps().join(heard.mishaps.by_place.values()) for one, heard in self._heard.items()}
 
     @property
     def flapping(self) -> list[str]:
@@ -188,6 +213,26 @@ class TcpSource:
             return False
         return session.connection.write(session.codec.command(name, value))
 
+    async def ask(self, command: Command) -> Note | None:
+        """Send a command and wait for the device's answer; None if none comes.
+
+        Raises NotConnectedError, CommandBusyError, UnknownCommandError, and ValueError for a value that does not fit.
+        """
+        device_id = command.device_id
+        session = self._by_device.get(device_id)
+        if session is None:
+            raise NotConnectedError(device_id)
+        if device_id in self._questions:
+            raise CommandBusyError(device_id)
+        data = session.codec.command(command.name, command.value)
+        question = self._questions[device_id] = Question(command, session.codec.notes)
+        try:
+            if not session.connection.write(data):
+                raise NotConnectedError(device_id)
+            return await question.answer()
+        finally:
+            del self._questions[device_id]
+
     def poll(self, now_ns: int) -> None:
         """Send the codecs' queries, end idle connections, tell who is online."""
         self.listener.sweep()
@@ -220,12 +265,17 @@ class TcpSource:
 
     def _failed(self, connection: Connection, who: str, error: Exception) -> None:
         """The device connects again and begins anew; what its driver could not stand is shown."""
-        self.faults[who] = f"{type(error).__name__}: {error}"[:200]
-        while len(self.faults) > KEPT_UNKNOWN:
-            del self.faults[next(iter(self.faults))]
+        self._mistaken(who, where(error))
         log.error("tcp.driver_fault", device=who, exc_info=error)
         self._strangers.pop(connection, None)
         connection.close("driver_fault")
+
+    def _mistaken(self, who: str, problem: str) -> None:
+        if who not in self.faults:
+            log.error("tcp.driver_mistake", device=who, problem=problem)
+        self.faults[who] = problem[:200]
+        while len(self.faults) > KEPT_UNKNOWN:
+            del self.faults[next(iter(self.faults))]
 
     # Strangers
 
@@ -243,7 +293,7 @@ class TcpSource:
             if stranger.driver is None or stranger.driver.stream is None:
                 self._refuse(connection, "no_family")
                 return None, b""
-            stranger.probe = stranger.driver.stream("", {})
+            stranger.probe = make_stream(stranger.driver, "", {})
             data = bytes(stranger.data)
         stranger.probe.feed(data, received_ns)
         if stranger.probe.stated_id is None:
@@ -296,15 +346,13 @@ class TcpSource:
         return session
 
     def _codec(self, driver: Driver, admitted: Admitted) -> StreamCodec:
-        if driver.stream is None:
-            raise TypeError(f"{driver.family} has no stream codec")
         needed = {"identity": admitted.identity}
         try:
-            codec = driver.stream(admitted.device_id, {**admitted.options, **needed})
+            codec = make_stream(driver, admitted.device_id, {**admitted.options, **needed})
         except ValueError as error:  # a wrong option must not silence a call for help
             self.faults[admitted.device_id] = str(error)
             log.warning("tcp.wrong_option", device=admitted.device_id, error=str(error))
-            return driver.stream(admitted.device_id, needed)
+            return make_stream(driver, admitted.device_id, needed)
         self.faults.pop(admitted.device_id, None)
         return codec
 
@@ -326,10 +374,12 @@ class TcpSource:
     def _feed(self, session: _Session, data: bytes, received_ns: int) -> None:
         codec, connection = session.codec, session.connection
         before = codec.health.frames
-        observations = codec.feed(data, received_ns)
+        device_id = session.admitted.device_id
+        observations = sound(codec.feed(data, received_ns), partial(self._mistaken, device_id))
         answers = codec.answers()
         if codec.health.frames > before:
             self._hear(session.admitted.device_id)
+        self._look(session, received_ns)
         alarm = any(
             isinstance(one, DeviceEvent) and one.signal in ALARMS and one.value is True and not one.stored
             for one in observations
@@ -338,6 +388,15 @@ class TcpSource:
             self._offer(observations, None, (lambda: _write(connection, answers)) if alarm else None)
         if not alarm:
             connection.write(answers)
+
+    def _look(self, session: _Session, received_ns: int) -> None:
+        """What the device could not make itself understood with, and whether it has answered a command."""
+        device_id = session.admitted.device_id
+        heard, question = self._heard.get(device_id), self._questions.get(device_id)
+        if heard is not None:
+            heard.mishaps.follow(session.codec, received_ns)
+        if question is not None:
+            question.hear(session.codec.notes)
 
     def _hear(self, device_id: str) -> None:
         heard = self._heard.get(device_id)

@@ -9,7 +9,8 @@ from gateway.mishaps import Mishaps
 from gateway.sources import MqttSource, SerialSource
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Set
+    from collections.abc import Iterable, Mapping
+    from collections.abc import Set as AbstractSet
 
     from gateway.sources import Source
     from gateway.tcp_source import TcpSource
@@ -27,12 +28,12 @@ class WayIn:
     name: str
     kind: str
     connected: bool
-    families: Set[str]
+    families: AbstractSet[str]
     error: str | None = None
     line: str | None = None
     frames: int | None = None
-    talkers: Set[str] = frozenset()
-    online: Set[str] | None = None
+    talkers: AbstractSet[str] = frozenset()
+    online: AbstractSet[str] | None = None
     strangers: Mapping[str, str] = field(default_factory=dict)
     faults: Mapping[str, str] = field(default_factory=dict)
     mishaps: Mapping[str, Mishaps] = field(default_factory=dict)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+import structlog
+
+from device_drivers.contract import DriverFaultError, make_message, make_stream, where
 from device_drivers.modbus_io import ModbusIoCodec
-from device_drivers.registry import UnknownFamilyError, find_driver
+from device_drivers.registry import UnknownFamilyError, find_driver, is_ours
 from device_drivers.transports.http_poll import HttpPoll
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession, TlsOptions, subscriptions_of
 from device_drivers.transports.polled import PollOptions
@@ -21,6 +25,7 @@ from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, shar
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.config import ConfigError
 from gateway.home_assistant_link import HomeAssistantLink
+from gateway.mishaps import MishapLog
 from gateway.secrets import own_secret
 from gateway.sources import MqttSource, SerialSource
 from gateway.store.base import StoreOptions
@@ -28,10 +33,10 @@ from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from device_drivers.codec import MessageCodec, StreamCodec
+    from device_drivers.codec import Driver, MessageCodec, StreamCodec
     from device_drivers.transports.polled import PolledLine
     from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
     from gateway.context import Context
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
     from gateway.store.base import SeriesStore
     from gateway.store.influx_forwarder import InfluxForwarder
     from gateway.tcp_source import Offer
+
+log = structlog.get_logger(__name__)
 
 GATEWAY_USER = "yinling-gateway"
 HOME_ASSISTANT_USER = "home-assistant"
@@ -113,12 +120,20 @@ def device_users(registry: Registry) -> list[BrokerUser]:
     for device_id, family, hashed in registry.credentials():
         try:
             topics = find_driver(family).account_topics
+            if topics is not None:
+                publish, subscribe = (tuple(map(_topic, some)) for some in topics(device_id))
+                users.append(BrokerUser(device_id, hashed, publish, subscribe))
         except UnknownFamilyError:
             continue
-        if topics is not None:
-            publish, subscribe = topics(device_id)
-            users.append(BrokerUser(device_id, hashed, publish, subscribe))
+        except Exception as error:
+            log.exception("driver.no_account", device=device_id, family=family, problem=where(error))
     return users
+
+
+def _topic(text: str) -> str:
+    if not isinstance(text, str) or not text:
+        raise TypeError(f"account_topics gives {text!r}: give two tuples of topic filters")
+    return text
 
 
 def silence_limits(devices: Iterable[Device]) -> dict[str, float]:
@@ -134,11 +149,28 @@ def silence_limits(devices: Iterable[Device]) -> dict[str, float]:
     return limits
 
 
-def make_sources(settings: Settings, around: Surroundings) -> list[Source]:
-    """A source for each MQTT family, each serial line and each TCP port. Raises ConfigError, UnknownFamilyError."""
-    mqtt = [one for family in settings.mqtt.families for one in _mqtt_sources(settings, family, around)]
-    serial = [_serial_source(line, around) for line in settings.serial]
-    return [*mqtt, *serial, *(_tcp_source(port, around) for port in settings.tcp)]
+def make_sources(
+    settings: Settings, around: Surroundings, left_out: Callable[[str, str], None] | None = None
+) -> list[Source]:
+    """A source for each MQTT family, each serial line and each TCP port. Raises ConfigError for a wrong setting.
+
+    left_out(name, problem): told of each source that cannot be made because of its driver, which is not installed or
+    broken: the others are made all the same. Without it such a driver raises UnknownFamilyError or DriverFaultError.
+    """
+    ways: list[tuple[str, Callable[[], Sequence[Source]]]] = [
+        *((f"mqtt:{one}", partial(_mqtt_sources, settings, one, around)) for one in settings.mqtt.families),
+        *((f"serial:{one.device_id}", partial(_serial_sources, one, around)) for one in settings.serial),
+        *((f"tcp:{one.host}:{one.port}", partial(_tcp_sources, one, around, left_out)) for one in settings.tcp),
+    ]
+    made: list[Source] = []
+    for name, make in ways:
+        try:
+            made += make()
+        except (UnknownFamilyError, DriverFaultError) as error:
+            if left_out is None:
+                raise
+            left_out(name, str(error))
+    return made
 
 
 def _mqtt_sources(settings: Settings, family: str, around: Surroundings) -> list[MqttSource]:
@@ -147,12 +179,20 @@ def _mqtt_sources(settings: Settings, family: str, around: Surroundings) -> list
     if driver.message is None:
         raise ConfigError(f"mqtt.families: {family} does not come over MQTT")
     try:
-        codec = driver.message(settings.drivers.get(driver.family, {}))
+        codec = make_message(driver, settings.drivers.get(driver.family, {}))
     except ValueError as error:
-        raise ConfigError(f"drivers.{driver.family}: {error}") from error
+        raise _wrong_option(driver, f"drivers.{driver.family}", error) from error
     filters = subscriptions_of([codec.subscriptions()])
     shares = share_filters(filters) if settings.mqtt.embedded else [filters]
-    return [_mqtt_source(settings, codec, share, around, number) for number, share in enumerate(shares, 1)]
+    mishaps = MishapLog()
+    return [_mqtt_source(settings, codec, share, around, number, mishaps) for number, share in enumerate(shares, 1)]
+
+
+def _wrong_option(driver: Driver, setting: str, error: ValueError) -> Exception:
+    """A wrong setting stops the start, so that whoever wrote it sees it. Of a third party's driver nobody knows whether
+    it is the setting: a new version of it must not stop the gateway.
+    """
+    return ConfigError(f"{setting}: {error}") if is_ours(driver) else DriverFaultError(driver.family, where(error))
 
 
 def observer_options(settings: Settings, subscriptions: tuple[str, ...]) -> MqttOptions:
@@ -173,7 +213,12 @@ def observer_options(settings: Settings, subscriptions: tuple[str, ...]) -> Mqtt
 
 
 def _mqtt_source(
-    settings: Settings, codec: MessageCodec, filters: tuple[str, ...], around: Surroundings, number: int
+    settings: Settings,
+    codec: MessageCodec,
+    filters: tuple[str, ...],
+    around: Surroundings,
+    number: int,
+    mishaps: MishapLog,
 ) -> MqttSource:
     username, password = _login(settings)
     mqtt = settings.mqtt
@@ -193,20 +238,23 @@ def _mqtt_source(
         source.greet()
 
     session = MqttSession(options, around.loop, around.clock, connected)
-    source = MqttSource(session, codec, around.offer, mqtt.hold_time_s, around.monotonic, number)
+    source = MqttSource(session, codec, around.offer, mqtt.hold_time_s, around.monotonic, number, mishaps)
     return source
 
 
-def _serial_source(line: SerialSettings, around: Surroundings) -> SerialSource:
+def _serial_sources(line: SerialSettings, around: Surroundings) -> list[SerialSource]:
     driver = find_driver(line.family)
     if driver.stream is None:
         raise ConfigError(f"serial {line.url}: {line.family} does not come over a serial line")
     try:
-        codec = driver.stream(line.device_id, line.options)
+        codec = make_stream(driver, line.device_id, line.options)
+    except ValueError as error:
+        raise _wrong_option(driver, f"serial {line.url}", error) from error
+    try:
         way = _line(line, codec, line.baud or driver.baud, around)
     except ValueError as error:
         raise ConfigError(f"serial {line.url}: {error}") from error
-    return SerialSource(way, codec, around.offer)
+    return [SerialSource(way, codec, around.offer)]
 
 
 def _line(line: SerialSettings, codec: StreamCodec, baud: int, around: Surroundings) -> SerialLine | PolledLine:
@@ -222,13 +270,23 @@ def _line(line: SerialSettings, codec: StreamCodec, baud: int, around: Surroundi
     return SerialLine(SerialOptions(line.url, baud, line.parity), around.loop, around.clock)
 
 
-def _tcp_source(port: TcpSettings, around: Surroundings) -> TcpSource:
-    families = [find_driver(name) for name in port.families]
-    for driver in families:
+def _tcp_sources(
+    port: TcpSettings, around: Surroundings, left_out: Callable[[str, str], None] | None
+) -> list[TcpSource]:
+    families = []
+    for name in port.families:
+        try:
+            driver = find_driver(name)
+        except UnknownFamilyError as error:
+            if left_out is None:
+                raise
+            left_out(f"tcp:{name}", str(error))
+            continue
         if driver.stream is None or not driver.first_bytes:
             raise ConfigError(f"tcp.families: {driver.family} does not connect to a TCP port")
+        families.append(driver)
     options = TcpOptions(host=port.host, port=port.port, idle_s=port.idle_s)
-    return TcpSource(options, families, around.offer, around.clock, around.monotonic)
+    return [TcpSource(options, families, around.offer, around.clock, around.monotonic)]
 
 
 def _login(settings: Settings) -> tuple[str | None, str | None]:

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from device_drivers.codec import CodecHealth
+from device_drivers import codec as drivers
 from device_drivers.observations import DeviceEvent
 from device_drivers.transports.mqtt_session import MqttHealth, MqttMessage
 from device_drivers.transports.serial_line import Chunk, SerialHealth
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 NOW = 1_800_000_000 * 10**9
 
 
-class Codec:
+class Codec(drivers.Codec):
     """Fails at the word "poison"; everything else is a call for help."""
 
     family = "mistaken"
     device_id = "button"
-
-    def __init__(self) -> None:
-        self.health = CodecHealth()
 
     def feed(self, *given: Any, **_more: Any) -> list[Observation]:
         data = given[-2]
         if data == b"poison":
             raise ZeroDivisionError("a programming error")
         return [DeviceEvent("button", "help_button", True, NOW, NOW)]
+
+    def answers(self) -> bytes:
+        return b""
 
 
 class Way:
@@ -48,6 +48,9 @@ class Way:
 
     async def take(self) -> list[Any]:
         return self.batches.pop(0)
+
+    def write(self, data: bytes) -> None:
+        assert data == b""
 
 
 def test_a_message_that_a_driver_fails_at_is_counted_and_acknowledged_and_silences_no_other() -> None:
