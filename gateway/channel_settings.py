@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -29,4 +30,23 @@ class AppriseSettings(SettingsPart):
     """An Apprise address; `{address}` in it stands for the contact's own address."""
 
 
-ChannelSettings = Annotated[RobotSettings | AppriseSettings, Field(discriminator="type")]
+class ScaipSettings(SettingsPart):
+    """A social-alarm receiver that speaks SCAIP (SS 91100) over SIP."""
+
+    type: Literal["scaip"]
+    receivers: tuple[str, ...] = Field(min_length=1)
+    """`sip:USER@HOST:PORT;transport=udp`, `tcp` or `tls`; tried in turn."""
+    controller_id: str = Field(pattern=r"^\d{1,16}$")
+    """Our number at the centre."""
+    crd: str = "no-voice:"
+    """How the centre may call back: `no-voice:`, `gsm:NUMBER` or `sip:ADDRESS`."""
+    username: str | None = None
+    password: Secret | None = None
+    local_host: str = "127.0.0.1"
+    """Our own address, as the receivers reach it; loopback unless changed on purpose."""
+    local_port: int = Field(0, ge=0, le=65535)
+    ca_file: Path | None = None
+    """Authority of the receivers' certificates, the system's where absent."""
+
+
+ChannelSettings = Annotated[RobotSettings | AppriseSettings | ScaipSettings, Field(discriminator="type")]

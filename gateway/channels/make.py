@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import ssl
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gateway.alerts.routing import WEBHOOK
-from gateway.channel_settings import AppriseSettings
+from gateway.channel_settings import AppriseSettings, ScaipSettings
 from gateway.channels.robots import RobotChannel, RobotOptions
+from gateway.channels.scaip import ScaipChannel, ScaipOptions
+from gateway.channels.sip_agent import SipOptions, target_of
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.settings_base import ConfigError
 
@@ -48,5 +51,24 @@ def _channel(wanted: ChannelSettings, settings: Settings) -> Channel:
         module = importlib.import_module("gateway.channels.apprise_channel")
         made: Channel = module.AppriseChannel(module.AppriseOptions(wanted.url.load(base), language))
         return made
+    if isinstance(wanted, ScaipSettings):
+        return ScaipChannel(_scaip(wanted, settings))
     secret = wanted.secret.load(base) if wanted.secret is not None else None
     return RobotChannel(RobotOptions(wanted.type, wanted.token.load(base), secret, wanted.base_url, language))
+
+
+def _scaip(wanted: ScaipSettings, settings: Settings) -> ScaipOptions:
+    authority = settings.base / wanted.ca_file if wanted.ca_file is not None else None
+    try:
+        tls = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise ValueError(f"cannot use ca_file {authority}: {error.strerror}") from error
+    sip = SipOptions(
+        user=wanted.controller_id,
+        local=(wanted.local_host, wanted.local_port),
+        username=wanted.username,
+        password=wanted.password.load(settings.base) if wanted.password is not None else None,
+        tls=tls,
+    )
+    receivers = tuple(target_of(uri) for uri in wanted.receivers)
+    return ScaipOptions(receivers, wanted.controller_id, sip, wanted.crd, language=settings.site.language)

@@ -1,10 +1,7 @@
 """HTTPS to an address that was checked first: the certificate must be that of the name, whatever the address."""
 
 import asyncio
-import os
-import shutil
 import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,23 +17,6 @@ from gateway.channels.webhook import WebhookChannel, WebhookOptions
 
 SECRET = SecretStr("whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=")
 ANSWER = b'{"accepted": true, "id": "k"}'
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate and key of centre.example in one PEM file."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        (pytest.fail if os.environ.get("YINLING_REQUIRE_ALL") == "1" else pytest.skip)("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    key, made = folder / "key.pem", folder / "made.pem"
-    curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    names = ["-subj", "/CN=centre.example", "-addext", "subjectAltName=DNS:centre.example"]
-    command = [openssl, "req", "-x509", *curve.split(), *names, "-keyout", str(key), "-out", str(made)]
-    subprocess.run(command, check=True, capture_output=True)
-    both = folder / "centre.pem"
-    both.write_bytes(key.read_bytes() + made.read_bytes())
-    return both
 
 
 @asynccontextmanager

@@ -1,0 +1,64 @@
+"""Channels out of settings: by name, with their secrets, and refused with the name of what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gateway.channels.make import make_channels
+from gateway.config import settings_from
+from gateway.settings_base import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("token", "secret"):
+        (tmp_path / name).write_text(f"the-{name}\n", encoding="utf-8")
+    (tmp_path / "url").write_text("ntfy://ntfy.example/{address}", encoding="utf-8")
+    (tmp_path / "bad-url").write_text("dingtalk://token", encoding="utf-8")
+    return tmp_path
+
+
+def made(folder: Path, **channels: Any) -> list[str]:
+    async def scene() -> list[str]:
+        built = make_channels(settings_from({"channels": channels}, folder))
+        for channel in built.values():
+            await channel.aclose()
+            assert "the-" not in repr(channel)
+        return list(built)
+
+    return asyncio.run(scene())
+
+
+def test_every_type_by_its_name(folder: Path) -> None:
+    token = {"file": "token"}
+    assert made(
+        folder,
+        group={"type": "wecom", "token": token},
+        other={"type": "dingtalk", "token": token, "secret": {"file": "secret"}},
+        phone={"type": "apprise", "url": {"file": "url"}},
+        arc={"type": "scaip", "receivers": ["sip:a@b"], "controller_id": "1", "password": token},
+    ) == ["group", "other", "phone", "arc"]
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("webhook", {"type": "wecom", "token": {"file": "token"}}),
+        ("group", {"type": "wecom", "token": {"file": "absent"}}),
+        ("phone", {"type": "apprise", "url": {"file": "bad-url"}}),
+        ("arc", {"type": "scaip", "receivers": ["centre"], "controller_id": "1"}),
+        ("arc", {"type": "scaip", "receivers": ["sip:a@b"], "controller_id": "1", "ca_file": "absent"}),
+        ("arc", {"type": "scaip", "receivers": [], "controller_id": "1"}),
+        ("pigeon", {"type": "pigeon"}),
+    ],
+)
+def test_what_is_wrong_is_named(folder: Path, name: str, wanted: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError) as raised:
+        made(folder, **{name: wanted})
+    assert name in str(raised.value) or "absent" in str(raised.value)
