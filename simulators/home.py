@@ -2,7 +2,8 @@
 
 `python -m simulators.home SCENARIO --accounts FILE --links FOLDER --truth FILE` plays a scenario in real time and
 writes what truly happened, and when, as JSON lines: what a gateway must have noticed is judged against these. The
-devices live from the start; with `--begin FILE` the story waits until that file is there.
+devices live from the start; with `--begin FILE` the story waits until that file is there, and `--ready FILE` is made
+once a gateway can find the serial ports.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Truth:
     """What happened: the device as a gateway knows it, what it did, and when.
 
     kind: the kind of alert that it calls for, None for none. signal, value: what must be in the history instead.
-    after_s: how long it must last before a gateway can conclude it.
+    after_s: how long it must last before a gateway can conclude it. once: it must be in the history once only.
     """
 
     device: str
@@ -50,6 +51,7 @@ class Truth:
     signal: str | None = None
     value: Value | None = None
     after_s: float = 0.0
+    once: bool = False
 
 
 class Home:
@@ -101,12 +103,13 @@ class Home:
         played = self.devices[happening.device]
         at_ns = played.happen(happening.do, happening.options, now_ns)
         outcome = played.row.actions[happening.do].outcome
-        family, device = played.row.family, played.known_as(happening.options)
+        family, device = played.row.family, self._scenario.known_as(happening)
         if outcome is None:
             self._truth(Truth(device, happening.do, None, at_ns, family))
             return
         value = outcome.expected(happening.options)
-        self._truth(Truth(device, happening.do, outcome.alert, at_ns, family, outcome.signal, value, outcome.after_s))
+        said = (outcome.signal, value, outcome.after_s, outcome.once)
+        self._truth(Truth(device, happening.do, outcome.alert, at_ns, family, *said))
 
 
 def _check(tasks: Sequence[asyncio.Task[None]]) -> None:
@@ -124,6 +127,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--links", type=Path, required=True)
     parser.add_argument("--truth", type=Path, required=True)
     parser.add_argument("--begin", type=Path, help="the story waits until this file is there")
+    parser.add_argument("--ready", type=Path, help="a file to make once every serial port is there")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     accounts = Accounts(**json.loads(given.accounts.read_text(encoding="utf-8")))
@@ -137,6 +141,8 @@ def main(arguments: list[str] | None = None) -> None:
             return given.begin is None or given.begin.exists()
 
         home = Home(load_scenario(given.scenario), accounts, given.links, write, may_begin)
+        if given.ready is not None:
+            given.ready.touch()
         asyncio.run(_until_signal(home))
 
 

@@ -144,7 +144,7 @@ class MinewFloor(Site):
     def __init__(self, device: SimulatedDevice) -> None:
         super().__init__()
         self._gateway = MinewGateway(device.id.removeprefix("minew/"))
-        self.pendants = {name: MinewPendant(name) for name in device.nodes}
+        self.pendants = {name: MinewPendant(name, battery=90) for name in device.nodes}
         self._pressed: dict[str, int] = {}
 
     def press(self, name: str) -> None:

@@ -55,7 +55,7 @@ class Outcome:
     """What a gateway must make of an action: an alert of this kind, or this value of a signal in the history.
 
     option: the action's option that says the value, where it is not always the same. after_s: how long it must last
-    until a gateway may conclude it (limits have a delay).
+    until a gateway may conclude it (limits have a delay). once: a single measurement, which must be there once.
     """
 
     alert: str | None = None
@@ -63,6 +63,7 @@ class Outcome:
     value: Value | None = None
     option: str = ""
     after_s: float = 0.0
+    once: bool = False
 
     def expected(self, options: Mapping[str, Any]) -> Value | None:
         """The value that must be in the history, None for an alert."""
@@ -120,8 +121,3 @@ class Played:
         doing = Doing(str(options.get("node", "")), options, now_ns, now_ns)
         self.way.send(self.row.actions[do].act(self.model, doing))
         return doing.at_ns
-
-    def known_as(self, options: Mapping[str, Any]) -> str:
-        """The device of an action as a gateway knows it."""
-        node = options.get("node")
-        return self.device.id if node is None else self.row.known_as(self.device, str(node))

@@ -69,6 +69,11 @@ class Scenario:
         """What a happening is."""
         return find_family(self.device(happening.device).family).actions[happening.do]
 
+    def known_as(self, happening: Happening) -> str:
+        """The device of a happening as a gateway knows it."""
+        device, node = self.device(happening.device), happening.options.get("node")
+        return device.id if node is None else find_family(device.family).known_as(device, str(node))
+
 
 def load_scenario(path: Path) -> Scenario:
     """Read and check a file; a bare name means a scenario that is shipped. Raises ScenarioError."""

@@ -6,6 +6,7 @@ answer gives the exception that a Modbus gateway would give for it; only when no
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 TCP, RTU = "modbus+tcp", "modbus+rtu"
 DEFAULT_PORT = 502
+PYMODBUS_LOG = "pymodbus.logging"
+"""It would report a module that is away as an error at every question; the line's health says so once."""
 
 
 class _Client(Protocol):
@@ -58,6 +61,7 @@ class ModbusPoll(PolledLine):
     ) -> None:
         super().__init__(options, loop, clock)
         self._requests = tuple(requests)
+        logging.getLogger(PYMODBUS_LOG).setLevel(logging.CRITICAL)
         self._client = _client(options, baud, parity)
         self._open = False
 

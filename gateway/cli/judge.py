@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gateway.alerts.lifecycle import Alert
+    from gateway.cli.records import Record
 
 BEFORE_NS, AFTER_NS = 3_000_000_000, 30_000_000_000
 """An alert belongs to an emergency if what it is about happened at most 3 s before and 30 s after it."""
@@ -36,6 +37,7 @@ class Emergency:
     delivered_ns: int | None = None
     acknowledged_ns: int | None = None
     acknowledged_by: str | None = None
+    family: str = ""
 
     def after_s(self, at_ns: int | None) -> float | None:
         """Seconds from the event to a later moment."""
@@ -65,15 +67,28 @@ def judge(truths: Iterable[Mapping[str, Any]], alerts: Sequence[Alert]) -> list[
     return [_match(truth, alerts) for truth in truths if truth["kind"] is not None]
 
 
-def _match(truth: Mapping[str, Any], alerts: Sequence[Alert]) -> Emergency:
-    event_ns, device = int(truth["at_ns"]), truth["device"]
-    matching = [
+def unexpected(truths: Iterable[Mapping[str, Any]], alerts: Sequence[Alert]) -> list[Alert]:
+    """Raised alerts that nothing called for."""
+    called_for = {alert.id for truth in truths for alert in _matching(truth, alerts)}
+    return [alert for alert in alerts if alert.raised_ns is not None and alert.id not in called_for]
+
+
+def _matching(truth: Mapping[str, Any], alerts: Sequence[Alert]) -> list[Alert]:
+    event_ns, until_ns = int(truth["at_ns"]), AFTER_NS + round(1e9 * truth.get("after_s", 0.0))
+    return [
         alert
         for alert in alerts
-        if alert.kind == truth["kind"] and device in alert.devices and -BEFORE_NS <= alert.at_ns - event_ns <= AFTER_NS
+        if alert.kind == truth["kind"]
+        and truth["device"] in alert.devices
+        and -BEFORE_NS <= alert.at_ns - event_ns <= until_ns
     ]
+
+
+def _match(truth: Mapping[str, Any], alerts: Sequence[Alert]) -> Emergency:
+    event_ns, device = int(truth["at_ns"]), truth["device"]
+    matching = _matching(truth, alerts)
     if not matching:
-        return Emergency(truth["kind"], device, event_ns)
+        return Emergency(truth["kind"], device, event_ns, family=truth.get("family", ""))
     first = min(matching, key=lambda alert: alert.created_ns)
     return Emergency(
         first.kind,
@@ -86,26 +101,36 @@ def _match(truth: Mapping[str, Any], alerts: Sequence[Alert]) -> Emergency:
         first.delivered_ns,
         first.acknowledged_ns,
         first.acknowledged_by,
+        truth.get("family", ""),
     )
 
 
-def report(emergencies: Sequence[Emergency], journal: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The whole result, JSON-ready. losses: raised but never acknowledged. missing: kinds with no alert at all."""
+def report(
+    emergencies: Sequence[Emergency], journal: Sequence[Mapping[str, Any]], records: Sequence[Record] = ()
+) -> dict[str, Any]:
+    """The whole result, JSON-ready.
+
+    losses: raised but never acknowledged. missing: what made no alert, or is not in the history.
+    """
     kinds = [record["record"] for record in journal]
+    missing = [f"{one.kind} {one.device}" for one in emergencies if one.alert_id is None]
+    missing += [f"{one.signal} {one.device}" for one in records if one.stored_ns is None]
     return {
         "emergencies": [one.plain() for one in emergencies],
-        "missing": [f"{one.kind} {one.device}" for one in emergencies if one.alert_id is None] or _none(emergencies),
+        "records": [one.plain() for one in records],
+        "missing": missing or _none([*emergencies, *records]),
         "losses": sum(one.alert_id is not None and one.acknowledged_ns is None for one in emergencies),
         "duplicates": {
             "alerts": sum(max(0, one.alerts - 1) for one in emergencies),
+            "records": sum(max(0, one.copies - 1) for one in records if one.once),
             "deliveries": kinds.count("duplicate"),
         },
         "assist_service": {"accepted": kinds.count("event"), "rejected": kinds.count("rejected")},
     }
 
 
-def _none(emergencies: Sequence[Emergency]) -> list[str]:
-    return [] if emergencies else ["no emergency has happened"]
+def _none(happened: Sequence[Emergency | Record]) -> list[str]:
+    return [] if happened else ["no emergency has happened"]
 
 
 def table(emergencies: Sequence[Emergency], *, chinese: bool) -> Table:

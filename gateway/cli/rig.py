@@ -6,6 +6,7 @@ Everything lies in one folder; ports are free ones; processes are ended by their
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import secrets
@@ -18,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 
 from device_drivers.registry import find_driver
 from gateway.api.keys import KeyStore
@@ -36,6 +38,7 @@ START_S = 90.0
 STOP_S = 10.0
 POLL_S = 0.05
 BY = "rig"
+BROKER_PID = "var/broker/broker.pid"
 HASTE = ("--speed=20", "--on-scene-s=60", "--resolved-s=40")
 """The people of the stand-in service are close by and work 20 times faster, so that a day's pieces fit into 90 s."""
 
@@ -155,6 +158,20 @@ class Rig:
         """What a home that was started with `--begin` waits for."""
         return self.folder / "begin"
 
+    @property
+    def ready_file(self) -> Path:
+        """What a home that was started with `--ready` makes."""
+        return self.folder / "ready"
+
+    def wait_home(self) -> None:
+        """Until the ports of a home that was started with `--ready` are there. Raises RigError."""
+        deadline = time.monotonic() + START_S
+        while not self.ready_file.exists():
+            self.check_alive("home")
+            if time.monotonic() > deadline:
+                raise RigError(f"no simulated devices after {START_S:g} s: {self._log_end('home')}")
+            time.sleep(POLL_S)
+
     def wait_ready(self) -> None:
         """Until the gateway says that it is ready. Raises RigError."""
         deadline = time.monotonic() + START_S
@@ -189,6 +206,14 @@ class Rig:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def end_broker(self) -> None:
+        """End a broker that a gateway which could not go on has left behind, for the next one to adopt."""
+        with contextlib.suppress(OSError, ValueError, psutil.Error):
+            broker = psutil.Process(int((self.folder / BROKER_PID).read_text(encoding="ascii")))
+            if any(str(self.folder) in word for word in broker.cmdline()):
+                broker.terminate()
+                broker.wait(STOP_S)
 
     def assist_log(self) -> list[dict[str, Any]]:
         """The stand-in service's record; a last line that is still being written is left out."""

@@ -26,7 +26,7 @@ WATCH: Mapping[str, Action[WatchDevice]] = {
     "press": Action(lambda watch, doing: watch.alarm("sos", doing.now_ns), CALL),
     "fall": Action(lambda watch, doing: watch.alarm("fall", doing.now_ns), FALL),
     "take_off": Action(lambda watch, doing: watch.alarm("removed", doing.now_ns), Outcome(signal="worn", value=False)),
-    "measure": Action(_measure, Outcome(signal="systolic_pressure", option="systolic")),
+    "measure": Action(_measure, Outcome(signal="systolic_pressure", option="systolic", once=True)),
 }
 PENDANT: Mapping[str, Action[PendantDevice]] = {
     "press": Action(lambda pendant, doing: pendant.alarm("sos", doing.now_ns), CALL),

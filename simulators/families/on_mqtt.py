@@ -118,9 +118,9 @@ def _weigh(site: MeterGateway, doing: Doing) -> list[Published]:
 
 
 METERS: Mapping[str, Action[MeterGateway]] = {
-    "blood_pressure": Action(_pressure, Outcome(signal="systolic_pressure", option="systolic")),
-    "temperature": Action(_temperature, Outcome(signal="body_temperature", option="celsius")),
-    "weigh": Action(_weigh, Outcome(signal="body_weight", option="kg")),
+    "blood_pressure": Action(_pressure, Outcome(signal="systolic_pressure", option="systolic", once=True)),
+    "temperature": Action(_temperature, Outcome(signal="body_temperature", option="celsius", once=True)),
+    "weigh": Action(_weigh, Outcome(signal="body_weight", option="kg", once=True)),
 }
 MINEW: Mapping[str, Action[MinewFloor]] = {"press": Action(lambda site, doing: site.press(doing.node), CALL)}
 
@@ -144,7 +144,7 @@ BTHOME: Mapping[str, Action[BthomeSite]] = {
 OMG: Mapping[str, Action[OmgSite]] = {
     "weigh": Action(
         lambda site, doing: site.weigh(doing.node, float(doing.options["kg"]), doing.now_ns),
-        Outcome(signal="body_weight", option="kg"),
+        Outcome(signal="body_weight", option="kg", once=True),
     ),
     "press": Action(lambda site, doing: site.press(doing.node), CALL),
 }
