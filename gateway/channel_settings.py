@@ -49,4 +49,14 @@ class ScaipSettings(SettingsPart):
     """Authority of the receivers' certificates, the system's where absent."""
 
 
-ChannelSettings = Annotated[RobotSettings | AppriseSettings | ScaipSettings, Field(discriminator="type")]
+class SmsModemSettings(SettingsPart):
+    """A 4G modem on a serial port. A contact's address is the phone number."""
+
+    type: Literal["sms_modem"]
+    url: str
+    baud: int = Field(115_200, ge=300, le=4_000_000)
+    pin: Secret | None = None
+
+
+AnyChannel = RobotSettings | AppriseSettings | ScaipSettings | SmsModemSettings
+ChannelSettings = Annotated[AnyChannel, Field(discriminator="type")]

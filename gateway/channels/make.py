@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from gateway.alerts.routing import WEBHOOK
-from gateway.channel_settings import AppriseSettings, ScaipSettings
+from gateway.channel_settings import AppriseSettings, ScaipSettings, SmsModemSettings
 from gateway.channels.robots import RobotChannel, RobotOptions
 from gateway.channels.scaip import ScaipChannel, ScaipOptions
 from gateway.channels.sip_agent import SipOptions, target_of
+from gateway.channels.sms_modem import ModemOptions, SmsModemChannel
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.settings_base import ConfigError
 
@@ -53,6 +54,9 @@ def _channel(wanted: ChannelSettings, settings: Settings) -> Channel:
         return made
     if isinstance(wanted, ScaipSettings):
         return ScaipChannel(_scaip(wanted, settings))
+    if isinstance(wanted, SmsModemSettings):
+        pin = wanted.pin.load(base) if wanted.pin is not None else None
+        return SmsModemChannel(ModemOptions(wanted.url, wanted.baud, pin, language))
     secret = wanted.secret.load(base) if wanted.secret is not None else None
     return RobotChannel(RobotOptions(wanted.type, wanted.token.load(base), secret, wanted.base_url, language))
 

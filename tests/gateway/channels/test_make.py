@@ -43,7 +43,8 @@ def test_every_type_by_its_name(folder: Path) -> None:
         other={"type": "dingtalk", "token": token, "secret": {"file": "secret"}},
         phone={"type": "apprise", "url": {"file": "url"}},
         arc={"type": "scaip", "receivers": ["sip:a@b"], "controller_id": "1", "password": token},
-    ) == ["group", "other", "phone", "arc"]
+        sms={"type": "sms_modem", "url": "/dev/modem", "pin": token},
+    ) == ["group", "other", "phone", "arc", "sms"]
 
 
 @pytest.mark.parametrize(
