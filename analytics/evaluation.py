@@ -46,26 +46,31 @@ def evaluate_falls(trials: Iterable[Trial], progress: Progress | None = None, mo
     """
     used = model or shipped()
     empty: list[str] = []
-    result = _report(shipped_parts(trials, used, empty), progress, empty)
+    result = report_of(shipped_parts(trials, used, empty), progress, empty)
     return {**result, "model": used.version, "protocol": "shipped model, streaming", "empty": empty}
 
 
 def leave_one_subject_out(trials: Iterable[Trial], seed: int = 0, progress: Progress | None = None) -> Report:
     """The same figures with, for each person, a model trained on all others; needs the extra `train`."""
-    result = _report(left_out_parts(trials, seed), progress)
+    result = report_of(left_out_parts(trials, seed), progress)
     return {**result, "model": "one for each subject", "protocol": "leave one subject out, streaming"}
 
 
 def cross(learned: Iterable[Trial], trials: Iterable[Trial], seed: int = 0, progress: Progress | None = None) -> Report:
     """The same figures with a model trained on other sets only; needs the extra `train`."""
+    model, words = learned_elsewhere(learned, seed)
+    empty: list[str] = []
+    result = report_of(shipped_parts(trials, model, empty), progress, empty)
+    return {**result, **words, "empty": empty}
+
+
+def learned_elsewhere(learned: Iterable[Trial], seed: int = 0) -> tuple[Model, dict[str, str]]:
+    """A model of these trials, and how a report names it; needs the extra `train`."""
     from analytics.falls import train
 
     known = [trial for trial in learned if len(trial.accel_g)]
-    model = train.fit(known, seed)
     sets = ", ".join(sorted({trial.dataset for trial in known}))
-    empty: list[str] = []
-    result = _report(shipped_parts(trials, model, empty), progress, empty)
-    return {**result, "model": f"trained on {sets}", "protocol": f"trained on {sets}, streaming", "empty": empty}
+    return train.fit(known, seed), {"model": f"trained on {sets}", "protocol": f"trained on {sets}, streaming"}
 
 
 def robustness(parts: Iterable[Part], progress: Progress | None = None) -> Report:
@@ -120,7 +125,8 @@ def _person(trial: Trial) -> str:
     return f"{trial.dataset}/{trial.subject}"
 
 
-def _report(parts: Iterable[Part], progress: Progress | None, empty: Sequence[str] = ()) -> Report:
+def report_of(parts: Iterable[Part], progress: Progress | None = None, empty: Sequence[str] = ()) -> Report:
+    """Play each part's trials with its model and report; `empty` only counts for the progress."""
     outcomes: list[Outcome] = []
     for model, trials in parts:
         outcomes += outcomes_of(trials, model)

@@ -65,6 +65,7 @@ class PipelineHealth:
 class Pipeline:
     """Runs the loop. `offer` is called by the sources, `assign` when the registry changes.
 
+    keep: told of all observations of each turn (see `gateway.snippets`).
     """
 
     def __init__(
@@ -75,6 +76,7 @@ class Pipeline:
         live: LiveState,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
+        keep: Callable[[list[Observation]], None] | None = None,
     ) -> None:
         self.health = PipelineHealth()
         self.keeper = EngineKeeper(make_engine, live)
@@ -84,6 +86,7 @@ class Pipeline:
         self._live = live
         self._clock = clock
         self._monotonic = monotonic
+        self._keep = keep
         self._reported: list[Finding] = []
         self._unsaved: list[Finding] = []
         self._arrived: list[Observation] = []
@@ -254,6 +257,8 @@ class Pipeline:
         self._live.update(observations)
         for device_id, ahead_ns in self._clocks.wrong().items():
             self._live.skew(device_id, ahead_ns)
+        if self._keep is not None:
+            self._keep(observations)
         assigned = self.keeper.assigned
         known = [one for one in observations if one.device_id in assigned or self.keeper.watches(one.device_id)]
         readings = [one for one in known if isinstance(one, Reading)]

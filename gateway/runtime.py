@@ -25,11 +25,13 @@ from gateway.alerts.lifecycle import EntryType
 from gateway.alerts.service import AlertService
 from gateway.broadcast import Broadcast
 from gateway.broker.supervisor import Broker
+from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
+from gateway.snippets import SnippetKeeper
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
@@ -56,6 +58,7 @@ POLL_S = 1.0
 REGISTRY_S = 5.0
 HEALTH_S = 5.0
 RETAIN_S = 3600.0
+SNIPPETS_S = 2.0
 WATCHDOG_S = 5.0
 LOOK_S = 2.0
 
@@ -108,7 +111,18 @@ class Gateway:
         self._channels = wiring.assist_channels(settings)
         self.dispatcher = Dispatcher(self.alerts, self._channels, clock=self.clock)
         self.forwarder = wiring.influx_forwarder(settings, self.store)
-        self.pipeline = Pipeline(default_engine, self._take_findings, self.store, self.live, self.clock, self.monotonic)
+        self.snippets = SnippetKeeper(
+            self.registry, Consents(self.database), self.store, self.async_store, self.in_database, self.clock
+        )
+        self.pipeline = Pipeline(
+            default_engine,
+            self._take_findings,
+            self.store,
+            self.live,
+            self.clock,
+            self.monotonic,
+            keep=self.snippets.take,
+        )
         await self._open_ways_in()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
@@ -239,6 +253,7 @@ class Gateway:
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
         yield "watchdog", self._every("watchdog", WATCHDOG_S, self._alive)
+        yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
         if self.home_assistant is not None:
             yield "home_assistant", self._every("home_assistant", LOOK_S, self.home_assistant.look)
@@ -323,6 +338,7 @@ class Gateway:
     def _alert_changed(self, change: AlertChange) -> None:
         """Called in the database thread."""
         self._loop.call_soon_threadsafe(self.broadcast.publish, "alert", box_health.alert_event(change))
+        self._loop.call_soon_threadsafe(self.snippets.alert_changed, change)
         if any(entry.type is EntryType.ACKNOWLEDGED for entry in change.entries):
             self._loop.call_soon_threadsafe(self.pipeline.episodes_answered, list(change.alert.episodes))
 

@@ -1,5 +1,17 @@
 """Imports every command module, so that each registers its commands."""
 
-from gateway.cli import bench, bench_drivers, decode, demo, devices, evaluate, registry, replay, run, setup
+from gateway.cli import bench, bench_drivers, decode, demo, devices, evaluate, feedback, registry, replay, run, setup
 
-__all__ = ["bench", "bench_drivers", "decode", "demo", "devices", "evaluate", "registry", "replay", "run", "setup"]
+__all__ = [
+    "bench",
+    "bench_drivers",
+    "decode",
+    "demo",
+    "devices",
+    "evaluate",
+    "feedback",
+    "registry",
+    "replay",
+    "run",
+    "setup",
+]

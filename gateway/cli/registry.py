@@ -17,6 +17,7 @@ from gateway.broker.config import hash_password
 from gateway.cli import CANNOT, app, errors
 from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption, out
 from gateway.config import load_settings
+from gateway.consents import PURPOSES, Consents
 from gateway.database import Database, open_database
 from gateway.registry import Device, Registry, RegistryError, Resident
 
@@ -98,6 +99,32 @@ def list_residents(config: ConfigOption = DEFAULT_CONFIG) -> None:
     with registry_database(config) as database:
         for resident in Registry(database).residents():
             table.add_row(resident.id, resident.display_name, resident.room)
+    out.print(table)
+
+
+@residents_app.command("consent")
+def consent(
+    resident_id: Annotated[str, typer.Argument(help="Whose")],
+    purpose: Annotated[str, typer.Argument(help="What for: fall_recordings")],
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take it back; what was kept by it is deleted")] = False,
+    config: ConfigOption = DEFAULT_CONFIG,
+) -> None:
+    """Write down that a resident has agreed to a purpose, or no longer does."""
+    with registry_database(config) as database:
+        change = Consents(database).withdraw if withdraw else Consents(database).give
+        change(resident_id, purpose, by=BY, now_ns=time.time_ns())
+        chinese, english = PURPOSES[purpose]
+        typer.echo(f"{resident_id}: {'withdrawn' if withdraw else 'given'}: {chinese} · {english}")
+
+
+@residents_app.command("consents")
+def list_consents(config: ConfigOption = DEFAULT_CONFIG) -> None:
+    """Who has agreed to what."""
+    table = Table("resident", "purpose", "stands")
+    with registry_database(config) as database:
+        for purpose in PURPOSES:
+            for resident_id, stands in sorted(Consents(database).standing(purpose).items()):
+                table.add_row(resident_id, purpose, "yes" if stands else "withdrawn")
     out.print(table)
 
 

@@ -276,6 +276,9 @@ class SeriesStore(Protocol):
     def erase(self, resident_id: str) -> int:
         """Delete all rows of a resident, buffered ones too; gives how many. Detach the devices before. Durable."""
 
+    def delete_snippets(self, resident_id: str) -> int:
+        """Delete every waveform kept of a resident, buffered ones too; gives how many. Durable."""
+
     def backup(self, target: Path) -> None:
         """Write a consistent copy of the whole record, replacing `target` atomically."""
 

@@ -218,6 +218,12 @@ class DuckDBStore:
                 self._open()
                 return rows
 
+    def delete_snippets(self, resident_id: str) -> int:
+        with self._lock:
+            self.flush()
+            with self._writing() as session:
+                return retention.delete_snippets(session, resident_id)
+
     def backup(self, target: Path) -> None:
         part = target.with_name(target.name + ".part")
         with self._writing() as session:

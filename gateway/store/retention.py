@@ -64,6 +64,14 @@ def erase(session: Session, resident_id: str) -> int:
     return rows
 
 
+def delete_snippets(session: Session, resident_id: str) -> int:
+    """Delete the waveforms of a resident; gives how many. Raises as `retain`."""
+    number = _deleted(session.connection, "delete from snippets where resident_id = $1", resident_id)
+    if number:
+        session.connection.execute("checkpoint")
+    return number
+
+
 def _deleted(connection: duckdb.DuckDBPyConnection, sql: str, limit: int | str | list[int]) -> int:
     (found,) = connection.execute(sql, [limit]).fetchall()
     return int(found[0])
