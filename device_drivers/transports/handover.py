@@ -40,6 +40,11 @@ class Handover(Generic[Item]):
             self._wake()
         return True
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been ended."""
+        return self._closed
+
     def __len__(self) -> int:
         return len(self._items)
 

@@ -7,6 +7,7 @@ by `ack`, so that after a crash the broker (persistent session) sends again what
 from __future__ import annotations
 
 import contextlib
+import logging
 import ssl
 import threading
 import time
@@ -17,6 +18,8 @@ import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
 from device_drivers.transports.handover import Handover
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,7 +80,8 @@ class MqttMessage:
 @dataclass(slots=True)
 class MqttHealth:
     """Counters of one session. `lapsed` acknowledgements belonged to a connection that had gone. `unsubscribed`:
-    topic filters that the broker refused in this connection: what comes there is not heard.
+    topic filters that the broker refused in this connection: what comes there is not heard. faults: errors of our own
+    while a message or an answer was handled; the session goes on.
     """
 
     connected: bool = False
@@ -89,6 +93,7 @@ class MqttHealth:
     lapsed: int = 0
     dropped: int = 0
     unsubscribed: int = 0
+    faults: int = 0
     last_message_ns: int | None = None
     last_error: str | None = None
 
@@ -112,6 +117,7 @@ class MqttSession:
         self._connection = 0
         self._ack_lock = threading.Lock()
         self._casual: dict[str, None] = {}
+        self._started = False
         self._client = self._make_client()
 
     def start(self) -> None:
@@ -119,6 +125,7 @@ class MqttSession:
         options = self.options
         self._client.connect_async(options.host, options.port, keepalive=options.keepalive_s)
         self._client.loop_start()
+        self._started = True
 
     def stop(self) -> None:
         """Disconnect; the persistent session stays on the broker."""
@@ -163,6 +170,33 @@ class MqttSession:
         if new and self.health.connected:
             self._client.subscribe([(one, 0) for one in new])
 
+    def revive(self) -> None:
+        """Start the reading thread again if an error has ended it; call it now and then. Does nothing otherwise."""
+        client = self._client
+        if not self._started or self._inbox.closed or client._thread is not None:  # noqa: SLF001 - paho tells no other way
+            return
+        client._reset_sockets(sockpair_only=True)  # noqa: SLF001 - the next thread gets its own, and these would leak
+        self.health.connected = False
+        client.loop_start()
+        self._failed("thread", RuntimeError("the reading thread had ended"))
+
+    def _guarded(self, name: str, act: Callable[..., None]) -> Callable[..., None]:
+        """An error in a callback would end paho's thread, and the session with it, without a word."""
+
+        def call(*given: Any) -> None:
+            try:
+                act(*given)
+            except Exception as error:  # noqa: BLE001 - counted and logged
+                self._failed(name, error)
+
+        return call
+
+    def _failed(self, name: str, error: Exception) -> None:
+        self.health.faults += 1
+        self.health.last_error = f"{name}: {type(error).__name__}: {error}"
+        if self.health.faults == 1:
+            log.error("fault in MQTT session %s, %s", self.options.client_id, name, exc_info=error)
+
     def _make_client(self) -> mqtt.Client:
         options = self.options
         client = mqtt.Client(
@@ -180,10 +214,10 @@ class MqttSession:
             client.will_set(*options.will, qos=1, retain=True)
         client.reconnect_delay_set(options.reconnect_min_s, options.reconnect_max_s)
         client.max_queued_messages_set(10_000)
-        client.on_connect = self._connected
-        client.on_disconnect = self._disconnected
-        client.on_message = self._arrived
-        client.on_subscribe = self._subscribed
+        client.on_connect = self._guarded("on_connect", self._connected)
+        client.on_disconnect = self._guarded("on_disconnect", self._disconnected)
+        client.on_message = self._guarded("on_message", self._arrived)
+        client.on_subscribe = self._guarded("on_subscribe", self._subscribed)
         return client
 
     def _connected(
@@ -226,13 +260,18 @@ class MqttSession:
         self.health.connected = False
         self.health.disconnects += 1
 
-    def _arrived(self, _client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
+    def _arrived(self, client: mqtt.Client, _data: Any, message: mqtt.MQTTMessage) -> None:
         now = self._clock()
         health = self.health
         health.messages += 1
         health.last_message_ns = now
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:  # no broker should let it through; unacknowledged it would come for ever
+            client.ack(message.mid, message.qos)
+            raise
         item = MqttMessage(
-            message.topic, bytes(message.payload), now, message.qos, message.mid, message.retain, self._connection
+            topic, bytes(message.payload), now, message.qos, message.mid, message.retain, self._connection
         )
         if not self._inbox.put(item, BACK_PRESSURE_S if message.qos else 0.0):
             health.dropped += 1

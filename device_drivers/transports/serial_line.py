@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 READ_TIMEOUT_S = 0.2
 WRITE_TIMEOUT_S = 1.0
 MAX_READ = 4096
+MAX_UNSENT = 16_384
+"""Bytes that may wait for a far side that does not take them."""
 PARITIES = {"none": serial.PARITY_NONE, "odd": serial.PARITY_ODD, "even": serial.PARITY_EVEN}
 
 
@@ -47,7 +49,10 @@ class Chunk:
 
 @dataclass(slots=True)
 class SerialHealth:
-    """Counters of one line; `connected` is the state now, `last_error` the latest reason for losing it."""
+    """Counters of one line; `connected` is the state now, `last_error` the latest reason for losing it.
+
+    refused: writes for which there was no room, because the far side takes nothing.
+    """
 
     connected: bool = False
     opens: int = 0
@@ -55,6 +60,7 @@ class SerialHealth:
     bytes_in: int = 0
     bytes_out: int = 0
     dropped: int = 0
+    refused: int = 0
     last_byte_ns: int | None = None
     last_error: str | None = None
 
@@ -71,6 +77,8 @@ class SerialLine:
         self._inbox: Handover[Chunk] = Handover(loop, options.capacity)
         self._stopping = threading.Event()
         self._port: serial.SerialBase | None = None
+        self._unsent = bytearray()
+        self._unsent_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name=f"serial {options.url}", daemon=True)
 
     def start(self) -> None:
@@ -82,17 +90,16 @@ class SerialLine:
         return await self._inbox.take()
 
     def write(self, data: bytes) -> bool:
-        """Send now; False when the line is down or the far side does not take the bytes (counted)."""
-        port = self._port
-        if port is None or not data:
+        """Have it sent by the line's thread; False when the line is down or too much waits already (counted)."""
+        if self._port is None or not data:
             return False
-        try:
-            port.write(data)
-        except (OSError, serial.SerialException, TypeError) as error:  # TypeError: closed by the reader meanwhile
-            self._failed(error)
-            return False
-        self.health.bytes_out += len(data)
-        return True
+        with self._unsent_lock:
+            fits = len(self._unsent) + len(data) <= MAX_UNSENT
+            if fits:
+                self._unsent += data
+        if not fits:
+            self.health.refused += 1
+        return fits
 
     def stop(self) -> None:
         """Close the port and end the thread."""
@@ -122,9 +129,26 @@ class SerialLine:
             self._inbox.put(Chunk(b"", self._clock(), opened=True), wait_s=1.0)
             try:
                 while not self._stopping.is_set():
+                    self._send(port)
                     self._read_once(port)
             finally:
                 self._port, self.health.connected = None, False
+                with self._unsent_lock:  # what was meant for this connection is not for the next
+                    self._unsent.clear()
+
+    def _send(self, port: serial.SerialBase) -> None:
+        """Write what waits. A far side that takes nothing within the time limit loses it, and the line goes on."""
+        if not self._unsent:
+            return
+        with self._unsent_lock:
+            data = bytes(self._unsent)
+            self._unsent.clear()
+        try:
+            port.write(data)
+        except serial.SerialTimeoutException as error:
+            self._failed(error)
+        else:
+            self.health.bytes_out += len(data)
 
     def _read_once(self, port: serial.SerialBase) -> None:
         data = bytes(port.read(1))

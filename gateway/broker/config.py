@@ -39,6 +39,8 @@ class BrokerOptions:
     max_ack_pending: unacknowledged messages for each subscription (a filter ending in # counts twice, and one
     session may have 65,535 in all: nats-server's MQTT documentation).
     sync_interval: how often its file store is flushed to the disk; what a power cut may cost, a kill costs nothing.
+    probe_every_s, probe_patience_s, probe_misses: how often it is asked whether it works, how long it may take, and how
+    many answers in a row must be missing before it counts as hung. Generous, so that a loaded machine does not do it.
     """
 
     directory: Path
@@ -49,6 +51,9 @@ class BrokerOptions:
     sync_interval: str = "1s"
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    probe_every_s: float = 10.0
+    probe_patience_s: float = 15.0
+    probe_misses: int = 3
 
 
 def hash_password(password: str) -> str:

@@ -1,5 +1,7 @@
 """Keeps the embedded broker running: starts it, adopts one that outlived a killed gateway, restarts it when it dies.
 
+It is asked over a real connection from time to time: one that exists and does not answer is killed and started anew.
+
 A broker that goes on while the gateway is away keeps taking the devices' messages, so after a crash of the gateway
 the running one is adopted, not replaced.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import secrets
 import shutil
 import signal
 import socket
@@ -21,7 +24,8 @@ from typing import TYPE_CHECKING
 import psutil
 import structlog
 
-from gateway.broker.config import BrokerOptions, BrokerUser, render, write_private
+from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, render, write_private
+from gateway.broker.probe import PROBE_USER, ProbeTarget, answers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,11 +45,18 @@ class BrokerError(RuntimeError):
 
 @dataclass(slots=True)
 class BrokerHealth:
-    """`starts` counts processes started by us, `adopted` those taken over from an earlier gateway."""
+    """`starts` counts processes started by us, `adopted` those taken over from an earlier gateway.
+
+    deaths: how often it ended unasked. hung: how often it did not answer and was killed; those are deaths as well.
+    misses: answers missing in a row now.
+    """
 
     running: bool = False
     starts: int = 0
     adopted: int = 0
+    deaths: int = 0
+    hung: int = 0
+    misses: int = 0
     last_error: str | None = None
 
 
@@ -66,7 +77,10 @@ class Broker:
         self.health = BrokerHealth()
         self._users = tuple(users)
         self._process: psutil.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        password = secrets.token_urlsafe(24)
+        self._probe_user = BrokerUser(PROBE_USER, hash_password(password), (), ())
+        self._target = ProbeTarget(_reach(options), options.port, options.tls_cert is not None, password)
 
     @property
     def pid(self) -> int | None:
@@ -77,7 +91,7 @@ class Broker:
         """Start or adopt the broker and wait until it accepts connections. Raises BrokerError."""
         self.options.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         adopted = _running_broker(self.options.directory)
-        if adopted is not None and _accepts(self.options):
+        if adopted is not None and await answers(self._target, self.options.probe_patience_s):
             self._process, self.health.adopted = adopted, self.health.adopted + 1
             self._write_config()
             adopted.send_signal(signal.SIGHUP)
@@ -89,14 +103,19 @@ class Broker:
 
     async def run(self) -> None:
         """Watch the broker and restart it with growing pauses, until `stop()`."""
+        await asyncio.gather(self._watch_process(), self._watch_answers())
+
+    async def _watch_process(self) -> None:
         delay = RESTART_MIN_S
-        while not self._stopping:
-            await asyncio.sleep(POLL_S)
-            if self._alive() or self._stopping:
+        while not await self._pause(POLL_S):
+            if self._alive():
                 continue
-            self.health.running = False
+            if self.health.running:
+                self.health.running = False
+                self.health.deaths += 1
             log.warning("broker.died", restart_in_s=delay)
-            await asyncio.sleep(delay)
+            if await self._pause(delay):
+                return
             try:
                 self._launch()
                 await self._wait_until_ready()
@@ -104,6 +123,29 @@ class Broker:
             except (BrokerError, OSError) as error:
                 self.health.last_error = str(error)
                 delay = min(delay * 2, RESTART_MAX_S)
+
+    async def _watch_answers(self) -> None:
+        health = self.health
+        while not await self._pause(self.options.probe_every_s):
+            process = self._process
+            if process is None or not health.running:
+                health.misses = 0
+                continue
+            answered = await answers(self._target, self.options.probe_patience_s)
+            health.misses = 0 if answered or process is not self._process else health.misses + 1
+            if health.misses >= self.options.probe_misses and not self._stopping.is_set():
+                health.misses, health.hung = 0, health.hung + 1
+                health.last_error = "the broker did not answer and was restarted"
+                log.error("broker.hung", pid=process.pid)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; true when the broker is to be stopped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        return self._stopping.is_set()
 
     def set_users(self, users: Sequence[BrokerUser]) -> None:
         """Replace the accounts; a running broker takes them over at once."""
@@ -114,7 +156,7 @@ class Broker:
 
     async def stop(self) -> None:
         """End the broker and wait for it."""
-        self._stopping = True
+        self._stopping.set()
         if self._process is not None:
             await _end(self._process)
         self.health.running = False
@@ -136,7 +178,7 @@ class Broker:
     def _write_config(self) -> None:
         path = _config_path(self.options.directory)
         core_port = _core_port(path) or _free_port()
-        write_private(path, render(self.options, self._users, core_port))
+        write_private(path, render(self.options, [*self._users, self._probe_user], core_port))
 
     def _alive(self) -> bool:
         return self._process is not None and _is_alive(self._process)
@@ -167,9 +209,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _reach(options: BrokerOptions) -> str:
+    return "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host  # noqa: S104 - compared, not bound
+
+
 def _accepts(options: BrokerOptions) -> bool:
-    host = "127.0.0.1" if options.host in {"0.0.0.0", "::"} else options.host  # noqa: S104 - compared, not bound
-    with contextlib.suppress(OSError), socket.create_connection((host, options.port), timeout=0.5):
+    with contextlib.suppress(OSError), socket.create_connection((_reach(options), options.port), timeout=0.5):
         return True
     return False
 
