@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from device_drivers.signals import Signal
 
+DRIVER_FAULT = "driver_fault"
+"""The reason under which a driver's mistakes are counted: they silence neither others nor the rest."""
 LATEST_NS = 2**62
 """Times beyond (year 2116) or before 1970 are no times."""
 AXES: Mapping[str, int] = {"accel": 3, "gyro": 3}

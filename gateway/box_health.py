@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from device_drivers.contract import DRIVER_FAULT
 from gateway.context import HealthItem
-from gateway.sources import DRIVER_FAULT, MqttSource
+from gateway.sources import MqttSource
 from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:

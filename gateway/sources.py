@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from device_drivers.contract import sound, where
+from device_drivers.contract import DRIVER_FAULT, sound, where
 from gateway.mishaps import MishapLog
 from gateway.tcp_source import TcpSource
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-DRIVER_FAULT = "driver_fault"
-"""The reason under which a driver's mistakes are counted: they silence neither others nor the rest."""
 SHOWN = 300
 """Characters of a mistake that are shown."""
 MAX_TOPIC = 200

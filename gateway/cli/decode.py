@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import re
 import time
+import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from device_drivers.contract import DRIVER_FAULT, DriverFaultError, make_message, make_stream, sound, where
 from device_drivers.observations import Observation, Reading, Samples
 from device_drivers.registry import find_driver
 from device_drivers.signals import SIGNALS
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.config import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +38,9 @@ def decode(
     option: Annotated[
         list[str] | None, typer.Option(help="Option of the family, as in the configuration: maker=contec")
     ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Settings file: with the options it has for an MQTT family")
+    ] = None,
 ) -> None:
     """Decode a captured frame: JSON lines of observations, notes and rejections. Exit 1 if anything was rejected.
 
@@ -44,20 +51,18 @@ def decode(
     """
     driver = find_driver(family)
     now_ns = time.time_ns()
-    options = {**driver.show_all, **_options(option or [])}
+    options = {**driver.show_all, **_configured(config, driver.family), **_options(option or [])}
     codec: Codec
     if driver.stream is not None and topic is None and (hex_text is not None or payload is not None):
-        stream = _stream(driver.stream, options)
         raw = _bytes(hex_text) if hex_text is not None else _payload(payload or "")
-        codec, observations = stream, [*stream.feed(raw, now_ns), *stream.finish(now_ns)]
-        if not (observations or codec.notes or codec.rejections):
-            codec.reject("incomplete", raw)
+        stream = _made(lambda: make_stream(driver, "device", options))
+        codec, observations = stream, _heard(stream, raw, lambda: _all_of(stream, raw, now_ns))
+        _say_something(codec, observations, "incomplete", raw)
     elif driver.message is not None and (hex_text is not None or payload is not None):
-        message = _made(driver.message, options)
         raw = _bytes(hex_text) if hex_text is not None else _payload(payload or "")
-        codec, observations = message, message.feed(topic or "", raw, now_ns)
-        if not (observations or codec.notes or codec.rejections):
-            codec.reject("nothing_to_say", raw)
+        message = _made(lambda: make_message(driver, options))
+        codec, observations = message, _heard(message, raw, lambda: message.feed(topic or "", raw, now_ns))
+        _say_something(codec, observations, "nothing_to_say", raw)
     else:
         ways = [
             *(["--hex or --payload"] if driver.stream else []),
@@ -71,16 +76,32 @@ def decode(
         raise typer.Exit(BAD_ANSWER)
 
 
-def _stream(make: Callable[[str, dict[str, Any]], StreamCodec], options: dict[str, Any]) -> StreamCodec:
-    return _made(lambda given: make("device", given), options)
-
-
-def _made(make: Callable[[dict[str, Any]], Made], options: dict[str, Any]) -> Made:
+def _made(make: Callable[[], Made]) -> Made:
     try:
-        return make(options)
-    except ValueError as error:
-        errors.print(f"yinling: --option {error}")
+        return make()
+    except (ValueError, DriverFaultError) as error:
+        errors.print(f"yinling: {'--option ' if isinstance(error, ValueError) else ''}{error}", highlight=False)
         raise typer.Exit(CANNOT) from error
+
+
+def _all_of(stream: StreamCodec, raw: bytes, now_ns: int) -> list[Observation]:
+    found = stream.feed(raw, now_ns)
+    return [*found, *stream.finish(now_ns)] if isinstance(found, list) else found
+
+
+def _heard(codec: Codec, raw: bytes, feed: Callable[[], list[Observation]]) -> list[Observation]:
+    """What the codec gives. A driver's mistake is a rejection, as in the gateway, and its author sees where."""
+    try:
+        found = feed()
+    except Exception as error:  # noqa: BLE001 - a driver may raise anything
+        errors.print(traceback.format_exc(), highlight=False, markup=False)
+        codec.reject(DRIVER_FAULT, raw, error=where(error))
+        return []
+    return sound(found, lambda problem: codec.reject(DRIVER_FAULT, raw, error=problem))
+
+
+def _configured(config: Path | None, family: str) -> dict[str, Any]:
+    return load_settings(config).drivers.get(family, {}) if config is not None else {}
 
 
 def _options(texts: list[str]) -> dict[str, Any]:

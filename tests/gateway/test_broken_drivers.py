@@ -10,10 +10,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from device_drivers.contract import DriverFaultError
 from device_drivers.registry import UnknownFamilyError
 from gateway import wiring
+from gateway.cli import app, commands
 from gateway.cli.rig import Rig, RigDevice
 from gateway.config import settings_from
 from gateway.doctor import Check, Verdict, examine
@@ -24,6 +26,8 @@ from simulators.serial_port import SimulatedPort
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+assert commands.__all__
 
 NOW = 1_800_000_000 * 10**9
 DEADLINE_S = 120.0
@@ -202,6 +206,49 @@ def test_the_search_for_devices_goes_on_without_a_broken_driver(tmp_path: Path, 
     assert heard == {"lamp_on_open", "lamp_poll"}
 
 
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ({"feed": MISTAKE}, "ZeroDivisionError: a mistake ("),
+        ({"feed": "return None"}, "feed gave a NoneType: give a list"),
+        ({"feed": "return [Reading('lamp', 'glow', 1.0, received_ns, received_ns)]"}, "'glow' is not in the table"),
+    ],
+)
+def test_decode_shows_a_driver_s_mistake_as_the_gateway_would_count_it(
+    parts: dict[str, str], text: str, foreign_drivers: Any
+) -> None:
+    foreign_drivers.install("lamp", faulty("lamp", **parts))
+    for given in (["--hex", "00"], ["--topic", "lamp/1", "--payload", "on"]):
+        result = CliRunner().invoke(app, ["decode", "lamp", *given])
+        assert result.exit_code == 1, result.output
+        (line,) = [json.loads(line) for line in result.stdout.splitlines()]
+        assert (line["kind"], line["error"]) == ("rejected", "driver_fault")
+        assert text in line["detail"]
+
+
+@pytest.mark.parametrize(("init", "text"), [(MISTAKE, "making its codec raised"), ("raise ValueError('slow')", "slow")])
+def test_decode_says_why_there_is_no_codec(init: str, text: str, foreign_drivers: Any) -> None:
+    foreign_drivers.install("lamp", faulty("lamp", init=init))
+    for given in (["--hex", "00"], ["--topic", "lamp/1", "--payload", "on"]):
+        result = CliRunner().invoke(app, ["decode", "lamp", *given])
+        assert result.exit_code == 2
+        assert text in result.stderr
+
+
+def test_decode_takes_the_options_of_the_settings_file(tmp_path: Path) -> None:
+    config = tmp_path / "yinling.toml"
+    config.write_text(
+        '[[drivers.generic_json.rules]]\ntopic = "cup/+"\ndevice = "cup-{1}"\n'
+        'values = [{path = "hr", signal = "heart_rate"}]\n',
+        encoding="utf-8",
+    )
+    given = ["decode", "generic_json", "--topic", "cup/7", "--payload", '{"hr": 71}']
+    result = CliRunner().invoke(app, [*given, "--config", str(config)])
+    (line,) = [json.loads(line) for line in result.stdout.splitlines()]
+    assert (line["device"], line["signal"], line["value"]) == ("cup-7", "heart_rate", 71.0)
+    assert CliRunner().invoke(app, given).exit_code == 1
+
+
 BROKEN = {
     "absent_import": "import something_that_is_absent",
     "nameless": "driver = 1",
@@ -295,4 +342,4 @@ def opened(rig: Rig) -> list[dict[str, Any]]:
     """The calls for help of the good lamp."""
     with rig.api() as api:
         alerts = api.get("/api/v1/alerts?open=true").json()["alerts"]
-    return [alert for alert in alerts if alert["kind"] == "help_button"]
+    return [alert for alert in alerts if alert["kind"] == "help_call"]
