@@ -11,7 +11,7 @@ import structlog
 
 from device_drivers.contract import DRIVER_FAULT, sound, where
 from gateway.mishaps import MishapLog
-from gateway.tcp_source import TcpSource
+from gateway.tcp_source import TcpSource, are_alarms
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from device_drivers.transports.mqtt_session import MqttMessage, MqttSession
     from device_drivers.transports.polled import PolledLine
     from device_drivers.transports.serial_line import Chunk, SerialLine
+    from gateway.tcp_source import Offer
 
 log = structlog.get_logger(__name__)
 
@@ -50,7 +51,10 @@ class SerialSource:
     """One device on a serial line, or one that is asked again and again."""
 
     def __init__(
-        self, line: SerialLine | PolledLine, codec: StreamCodec, offer: Callable[[list[Observation], Held | None], None]
+        self,
+        line: SerialLine | PolledLine,
+        codec: StreamCodec,
+        offer: Offer,
     ) -> None:
         self.line = line
         self.codec = codec
@@ -75,15 +79,26 @@ class SerialSource:
             observations = [one for chunk in chunks for one in self._decode(chunk)]
             self.mishaps.follow(self.codec, chunks[-1].received_ns)
             _remember(self.talkers, observations)
+            answers = self._answers()
+            if answers and are_alarms(observations):  # as at a TCP port: only once the alert is committed
+                self._offer(observations, None, partial(_write, self.line, answers))
+                continue
+            self.line.write(answers)
             if observations:
                 self._offer(observations, None)
+
+    def _answers(self) -> bytes:
+        try:
+            return self.codec.answers()
+        except Exception as error:  # noqa: BLE001 - a driver's mistake, see DRIVER_FAULT
+            self._failed(where(error), error=error)
+            return b""
 
     def _decode(self, chunk: Chunk) -> list[Observation]:
         try:
             if chunk.opened:
                 self.line.write(self.codec.on_open())
             found = self.codec.feed(chunk.data, chunk.received_ns)
-            self.line.write(self.codec.answers())
         except Exception as error:  # noqa: BLE001 - a driver's mistake, see DRIVER_FAULT
             self._failed(where(error), chunk.data, error)
             return []
@@ -200,6 +215,10 @@ def _count_fault(name: str, codec: Codec, problem: str, error: Exception | None,
         log.error("source.driver_fault", source=name, exc_info=error, **more)
     codec.reject(DRIVER_FAULT, data, topic=topic[:MAX_TOPIC], error=problem[:SHOWN])
     return problem[:SHOWN]
+
+
+def _write(line: SerialLine | PolledLine, data: bytes) -> None:
+    line.write(data)
 
 
 def _remember(talkers: set[str], observations: list[Observation]) -> None:

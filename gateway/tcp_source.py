@@ -380,10 +380,7 @@ class TcpSource:
         if codec.health.frames > before:
             self._hear(session.admitted.device_id)
         self._look(session, received_ns)
-        alarm = any(
-            isinstance(one, DeviceEvent) and one.signal in ALARMS and one.value is True and not one.stored
-            for one in observations
-        )
+        alarm = are_alarms(observations)
         if observations:
             self._offer(observations, None, (lambda: _write(connection, answers)) if alarm else None)
         if not alarm:
@@ -417,6 +414,14 @@ class TcpSource:
                 told.append(DeviceEvent(device_id, "online", True, now_ns, now_ns, repeat=True))
         if told:
             self._offer(told, None)
+
+
+def are_alarms(observations: Iterable[Observation]) -> bool:
+    """Whether a person calls or has fallen: the device is answered only when that is committed."""
+    return any(
+        isinstance(one, DeviceEvent) and one.signal in ALARMS and one.value is True and not one.stored
+        for one in observations
+    )
 
 
 def _may_connect(heard: Heard, now_s: float) -> bool:

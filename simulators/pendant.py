@@ -32,6 +32,11 @@ class _Waiting:
     sent_ns: int
     times: int = 1
 
+    @property
+    def is_question(self) -> bool:
+        """For the time, which each connection asks anew."""
+        return self.raw[frames.HEAD_SIZE] == frames.SERVICES
+
 
 class PendantDevice:
     """Model of one pendant. imei: 15 digits. clock_s: UTC seconds that the server told, None until it did."""
@@ -64,13 +69,12 @@ class PendantDevice:
         self.wants_reconnect = False
         self._now_ns, self._reported_ns = now_ns, None
         self._framer = Framer(frames.SPEC, CodecHealth(), _ignore)
+        self._unanswered = {index: one for index, one in self._unanswered.items() if not one.is_question}
         again = b"".join(one.raw for one in self._unanswered.values())
         for one in self._unanswered.values():
             one.sent_ns, one.times = now_ns, 1
-        asked = frames.encode(
-            frames.SERVICES, [items.imei_item(self.imei), (items.TIME_SERVICE, b"")], self._next(), frames.WANTS_ANSWER
-        )
-        return asked + again + self.tick(now_ns)
+        self._ask(frames.SERVICES, [items.imei_item(self.imei), (items.TIME_SERVICE, b"")])
+        return self._flush() + again + self.tick(now_ns)
 
     def feed(self, data: bytes) -> bytes:
         """Takes answers and the time; acknowledges settings that want it."""
@@ -79,6 +83,7 @@ class PendantDevice:
             if frame.type == frames.RESPONSE:
                 self._unanswered.pop(frame.index, None)
             elif frame.type == frames.SERVICES:
+                self._unanswered.pop(frame.index, None)
                 told = dict(frame.items).get(items.TIME_SERVICE, b"")
                 if len(told) == 4:
                     self.clock_s = struct.unpack("<I", told)[0]
@@ -102,14 +107,14 @@ class PendantDevice:
     def _report(self, *more: Item) -> None:
         now_s = self._now_ns // SECOND_NS
         said = [items.imei_item(self.imei), items.status_item(now_s, self.battery), *more, items.fix_item(*self.place)]
-        index = self._next()
-        raw = frames.encode(frames.DATA, said, index, frames.WANTS_ANSWER)
-        self._unanswered[index] = _Waiting(raw, self._now_ns)
-        self._out.append(raw)
+        self._ask(frames.DATA, said)
 
-    def _next(self) -> int:
+    def _ask(self, kind: int, said: list[Item]) -> None:
+        """Send a frame, and again until it is answered."""
         self._index = self._index % 0xFFFF + 1
-        return self._index
+        raw = frames.encode(kind, said, self._index, frames.WANTS_ANSWER)
+        self._unanswered[self._index] = _Waiting(raw, self._now_ns)
+        self._out.append(raw)
 
     def _flush(self) -> bytes:
         out = b"".join(self._out)
