@@ -165,8 +165,8 @@ class Watch:
         It ends by the same rules as if it had been found here: when the device shows that the cause has gone.
         """
         if finding.kind == "signal_lost":
-            signal = finding.evidence.get("signal")
-            cause = signal if isinstance(signal, str) and signal in SILENT_SIGNALS else "device"
+            name = finding.episode.removeprefix(f"signal_lost:{self.device_id}:").partition(":")[0]
+            cause = name if name in SILENT_SIGNALS else "device"
         elif finding.kind in _RESUMED:
             cause = _RESUMED[finding.kind]
         else:

@@ -28,10 +28,13 @@ from gateway.broker.supervisor import Broker
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
+from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
+from gateway.silence import watch_options
 from gateway.snippets import SnippetKeeper
+from gateway.sources import MqttSource
 from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
@@ -55,6 +58,7 @@ log = structlog.get_logger(__name__)
 TICK_S = 0.25
 FLUSH_S = 1.0
 POLL_S = 1.0
+WAYS_S = 0.5
 REGISTRY_S = 5.0
 HEALTH_S = 5.0
 RETAIN_S = 3600.0
@@ -85,6 +89,8 @@ class Gateway:
         self.home_assistant: HomeAssistantLink | None = None
         self.sources: list[Source] = []
         self.left_out: dict[str, str] = {}
+        self._interruptions = Interruptions()
+        self._families: dict[str, str] = {}
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
         self._failing: set[str] = set()
@@ -124,6 +130,7 @@ class Gateway:
             keep=self.snippets.take,
         )
         await self._open_ways_in()
+        await self._resume_faults()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
 
@@ -164,7 +171,8 @@ class Gateway:
         for source in self.sources:
             if isinstance(source, TcpSource):
                 source.allow(devices)
-        if self.pipeline.assign(assignments, wiring.silence_limits(devices)):
+        self._families = {device.id: device.family for device in devices if device.id in assignments}
+        if self.pipeline.assign(assignments, watch_options(devices)):
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts
@@ -250,6 +258,7 @@ class Gateway:
         yield "deadlines", self._every("deadlines", TICK_S, self._tick)
         yield "history", self._every("history", FLUSH_S, self._flush)
         yield "polling", self._every("polling", POLL_S, self._poll)
+        yield "interruptions", self._every("interruptions", WAYS_S, self._look_at_ways)
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
         yield "watchdog", self._every("watchdog", WATCHDOG_S, self._alive)
@@ -319,6 +328,26 @@ class Gateway:
                 failed = error
         if failed is not None:
             raise failed
+
+    async def _look_at_ways(self) -> None:
+        """Tell of lines, brokers and devices that come and go; do not count the silence of what is behind them."""
+        now_ns, now_s = self.clock(), self.monotonic()
+        watch, owners = self._interruptions, self.pipeline.keeper.assigned
+        found = watch.look(ways_of(self.sources, self._families, self.broker), owners, now_ns, now_s)
+        found += watch.look_at_restless(*restless_and_online(self.sources), owners, now_ns, now_s)
+        self.pipeline.cut_off(watch.cut)
+        self.pipeline.report(found)
+        for source in self.sources:
+            if isinstance(source, MqttSource):
+                source.session.revive()
+
+    async def _resume_faults(self) -> None:
+        """What was wrong with the equipment before this start is judged anew by the first that is heard of it."""
+        now_ns = self.clock()
+        for finding in open_faults(await self.in_database(self.alerts.open_alerts)):
+            taken = self._interruptions.resume(finding) or self.pipeline.resume(finding)
+            if not taken and finding.devices and finding.devices[0] not in self._families:
+                self.pipeline.report([gone(finding, now_ns)])
 
     async def _alive(self) -> None:
         """Say so to the service manager, if the pipeline turns and the database answers."""

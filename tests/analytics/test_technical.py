@@ -445,11 +445,9 @@ def test_one_connection_a_minute_and_a_state_told_again_are_ordinary() -> None:
     assert feed(watching(), in_order(connecting("w", 0, 1200, 30.0), again), 1200) == []
 
 
-EPISODE = "from:before:1"
-
-
-def open_alert(kind: str, device: str = "w", **evidence: str | float | bool) -> Finding:
-    return Finding(EPISODE, kind, "li", at(-3600), Phase.CONFIRMED, 1.0, (device,), evidence)
+def open_alert(kind: str, device: str = "w", part: str = "", **evidence: str | float | bool) -> Finding:
+    episode = f"{kind}:{device}:{part}{at(-3600)}"
+    return Finding(episode, kind, "li", at(-3600), Phase.CONFIRMED, 1.0, (device,), evidence)
 
 
 @pytest.mark.parametrize(
@@ -457,7 +455,7 @@ def open_alert(kind: str, device: str = "w", **evidence: str | float | bool) -> 
     [
         (open_alert("signal_lost", silent_s=300.0), [], reading("w", "spo2", 97.0, 50)),
         (
-            open_alert("signal_lost", signal="heart_rate"),
+            open_alert("signal_lost", part="heart_rate:", signal="breath_wave"),
             [reading("w", "skin_temperature", 33.0, 10)],
             reading("w", "heart_rate", 66.0, 50),
         ),
@@ -489,7 +487,7 @@ def test_an_alert_from_before_the_start_ends_with_the_first_good_word_and_not_by
     assert [f for f in feed(detector, bad, 49) if f.phase is Phase.CLEARED] == []
     detector.ingest([good])
     cleared = [f for f in detector.step(at(140)) if f.phase is Phase.CLEARED]
-    assert [(f.episode, f.kind, f.at_ns) for f in cleared] == [(EPISODE, before.kind, good.received_ns)]
+    assert [(f.episode, f.kind, f.at_ns) for f in cleared] == [(before.episode, before.kind, good.received_ns)]
 
 
 def test_silence_never_ends_an_alert_from_before_the_start_and_it_is_not_raised_a_second_time() -> None:
@@ -501,10 +499,11 @@ def test_silence_never_ends_an_alert_from_before_the_start_and_it_is_not_raised_
 def test_a_bridge_still_down_from_before_the_start_ends_when_it_is_back() -> None:
     detector = TechnicalWatch()
     detector.attach("home/door", "li", lost_after_s=60)
-    assert detector.resume(open_alert("path_down", "home/bridge"), at(0))
+    before = open_alert("path_down", "home/bridge")
+    assert detector.resume(before, at(0))
     assert feed(detector, [event("home/bridge", "online", value=False, s=5, repeat=True)], 900) == []
     detector.ingest([event("home/bridge", "online", value=True, s=950, repeat=True)])
-    assert [(f.episode, str(f.phase)) for f in detector.step(at(950))] == [(EPISODE, "cleared")]
+    assert [(f.episode, str(f.phase)) for f in detector.step(at(950))] == [(before.episode, "cleared")]
 
 
 def test_what_cannot_be_resumed_is_refused() -> None:
@@ -514,6 +513,6 @@ def test_what_cannot_be_resumed_is_refused() -> None:
         open_alert("line_lost"),
         open_alert("path_down"),
         open_alert("path_down", "elsewhere/bridge"),
-        Finding(EPISODE, "delivery_failed", None, 1, Phase.CONFIRMED, 1.0, (), {}),
+        Finding("delivery:1", "delivery_failed", None, 1, Phase.CONFIRMED, 1.0, (), {}),
     ]
     assert [detector.resume(one, at(0)) for one in refused] == [False] * 5
