@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 SECOND_NS = 1_000_000_000
 FIRST_NS = 1_577_836_800 * SECOND_NS
 """2020-01-01: an older time of a device means that its clock was never set."""
-MAX_AHEAD_NS = 120 * SECOND_NS
-MAX_AGE_NS = 24 * 3600 * SECOND_NS
-"""A live report that claims to be older than a day has a wrong clock; history may be older."""
+LAST_NS = 4_102_444_800 * SECOND_NS
+"""2100-01-01: a later time is no time."""
 SAME_ALARM_NS = 30 * SECOND_NS
 """Without a clock, equal alarms within this time are one alarm that was sent again for want of an answer."""
 KEPT_ALARMS = 64
@@ -43,9 +42,11 @@ class When:
 
 
 def when(device_ns: int | None, received_ns: int, *, stored: bool = False) -> When:
-    """Believe the device's time (UTC ns) where its clock can be right, else take the time of receipt."""
-    oldest = FIRST_NS if stored else received_ns - MAX_AGE_NS
-    if device_ns is None or not oldest <= device_ns <= received_ns + MAX_AHEAD_NS:
+    """The device's own time (UTC ns) where its clock was ever set, else the time of receipt.
+
+    A clock that is set and wrong is judged where all devices' clocks are: what it says is passed on as it is.
+    """
+    if device_ns is None or not FIRST_NS <= device_ns < LAST_NS:
         return When(received_ns, received_ns, stored)
     return When(device_ns, received_ns, stored, str(device_ns // SECOND_NS))
 
