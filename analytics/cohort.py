@@ -49,13 +49,14 @@ _BRIDGE_CELLS = BRIDGE_NS // STEP_NS
 class Written:
     """Cells that became known: values float32 (b, m, 3) from index first (b,) on; NaN where nothing is new.
 
-    late: they filled a hole behind the head.
+    late: they filled a hole behind the head. squared: squared lengths (b, m), where they were computed on the way.
     """
 
     slots: NDArray[np.int64]
     first: NDArray[np.int64]
     values: NDArray[np.float32]
     late: bool
+    squared: NDArray[np.float32] | None = None
 
 
 class Cohort:
@@ -132,18 +133,20 @@ class Cohort:
 
     def write(self, batch: Batch) -> list[Written]:
         """Take one batch (each slot at most once) and say which cells became known."""
-        peaks = np.abs(batch.values).max(axis=(1, 2))
-        finite = peaks <= LIMIT_G
+        squares = _squared(batch.values)
+        longest = np.sqrt(squares.max(axis=1))
+        finite = longest <= LIMIT_G
         written: list[Written] = []
         if not finite.all():
+            finite[~finite] = np.abs(batch.values[~finite]).max(axis=(1, 2)) <= LIMIT_G
             for block in np.flatnonzero(~finite):
                 for part in self._finite_runs(batch, int(block)):
                     written += self.write(part)
-            batch, peaks = batch.take(finite), peaks[finite]
+            batch, squares, longest = batch.take(finite), squares[finite], longest[finite]
         if not len(batch.slots):
             return written
         self.full_scale[batch.slots] = batch.full_scale
-        touching = peaks >= CLIPPING * batch.full_scale
+        touching = longest >= CLIPPING * batch.full_scale
         delta = batch.at_ns - self._last_ns[batch.slots]
         seen = self._seen[batch.slots]
         late = seen & (delta <= 0)
@@ -151,10 +154,10 @@ class Cohort:
         if late.any():
             for block in np.flatnonzero(late):
                 written += self._late(batch.rows(int(block), 0, batch.values.shape[1]))
-            fresh, touching, batch = fresh[~late], touching[~late], batch.take(~late)
+            fresh, touching, batch, squares = fresh[~late], touching[~late], batch.take(~late), squares[~late]
         if fresh.any():
             self._begin(batch.take(fresh))
-        return written + self._continue(batch, bool(touching.any())) if len(batch.slots) else written
+        return written + self._continue(batch, squares, bool(touching.any())) if len(batch.slots) else written
 
     def _finite_runs(self, batch: Batch, block: int) -> Iterator[Batch]:
         """The stretches of one block in which every axis has a plausible value."""
@@ -192,8 +195,11 @@ class Cohort:
             self.ring[slot, cells] = np.nan
             self.clipped[slot, cells] = False
 
-    def _continue(self, batch: Batch, touching: bool) -> list[Written]:
-        """Blocks that lie ahead of all that their slots have."""
+    def _continue(self, batch: Batch, squares: NDArray[np.float32], touching: bool) -> list[Written]:
+        """Blocks that lie ahead of all that their slots have.
+
+        squares: their squared lengths; touching: whether one may have reached the sensor's limit.
+        """
         slots, rate = batch.slots, batch.rate_hz
         self._last_ns[slots] = batch.at_ns + duration_ns(batch.values.shape[1] - 1, rate)
         self._received_ns[slots] = batch.received_ns
@@ -207,14 +213,14 @@ class Cohort:
             start = np.where(snapped, nearest * STEP_NS, start)
             straight = snapped & (nearest == self.head[slots])
             if straight.all():
-                return [self._lay_straight(batch, touching)]
+                return [self._lay_straight(batch, squares, touching)]
             if straight.any():
-                plain = self._lay_straight(batch.take(straight), touching)
+                plain = self._lay_straight(batch.take(straight), squares[straight], touching)
                 rest = batch.take(~straight)
                 return [plain, *self._lay(rest.slots, start[~straight], _with_flag(rest), rate)]
         return self._lay(slots, start, _with_flag(batch), rate)
 
-    def _lay_straight(self, batch: Batch, touching: bool) -> Written:
+    def _lay_straight(self, batch: Batch, squares: NDArray[np.float32], touching: bool) -> Written:
         """50 Hz blocks that begin at the head: copied as they are."""
         slots, values = batch.slots, batch.values
         first = self.head[slots]
@@ -225,7 +231,7 @@ class Cohort:
         self._carry[slots, :3] = values[:, -1]
         self._carry[slots, 3] = clipped[:, -1]
         self._carry_ns[slots] = self.origin_ns[slots] + (first + values.shape[1] - 1) * STEP_NS
-        return Written(slots, first, values, late=False)
+        return Written(slots, first, values, late=False, squared=squares)
 
     def _continue_averaged(self, batch: Batch) -> list[Written]:
         """Rates above 75 Hz: average with what was carried, then lay what came out."""
@@ -366,6 +372,16 @@ def _place(
     if not whole.all():
         rest = slots[~whole, None], (first[~whole, None] + np.arange(length)) & _MASK
         ring[rest] = values[~whole]
+
+
+def _squared(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared length of (b, n, 3): NaN or infinity where the samples are."""
+    x, y, z = values[..., 0], values[..., 1], values[..., 2]
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = x * x
+        length += y * y
+        length += z * z
+    return length
 
 
 def _clipped(batch: Batch) -> NDArray[np.bool_]:

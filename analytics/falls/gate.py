@@ -46,14 +46,14 @@ def squared(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def scan(written: Written, threshold: NDArray[np.float32]) -> tuple[Indices, Indices]:
     """Slots and indices of the hits among newly written cells; threshold: squared, one per row."""
-    length = squared(written.values)
+    length = squared(written.values) if written.squared is None else written.squared
     slots, indices = [], []
     for start in range(0, length.shape[1], APART):
         part = length[:, start : start + APART]
-        column = part.argmax(axis=1)
-        rows = np.flatnonzero(part[np.arange(len(part)), column] >= threshold)
+        rows = np.flatnonzero(part.max(axis=1) >= threshold)
+        column = part[rows].argmax(axis=1)
         slots.append(written.slots[rows])
-        indices.append(written.first[rows] + start + column[rows])
+        indices.append(written.first[rows] + start + column)
     return (np.concatenate(slots), np.concatenate(indices)) if slots else (np.empty(0, int), np.empty(0, int))
 
 
