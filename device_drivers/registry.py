@@ -123,8 +123,12 @@ def is_ours(driver: Driver) -> bool:
 
 
 def find_driver(name: str) -> Driver:
-    """The driver of a family, by its name or one of its aliases. Raises UnknownFamilyError."""
+    """The driver of a family, by its name or one of its aliases, in capitals or not. Raises UnknownFamilyError."""
     for driver in drivers().values():
-        if name == driver.family or name in driver.aliases:
+        if _plain(name) in map(_plain, (driver.family, *driver.aliases)):
             return driver
     raise UnknownFamilyError(name, tuple(sorted(drivers())), broken_drivers())
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().replace("-", "_")

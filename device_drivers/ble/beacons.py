@@ -75,7 +75,7 @@ def encode_ibeacon(beacon: Beacon) -> bytes:
 
 
 def read_minew(data: bytes) -> Contents | None:
-    """Service data FFE1; None for kinds that are not known. Raises PayloadError "minew" for a known kind cut off."""
+    """Service data FFE1; None for other data, an unknown kind as it is. Raises PayloadError "minew" for one cut off."""
     if len(data) < 2 or data[0] != MINEW_HEAD:
         return None
     kind, body = data[1], data[2:]
@@ -83,7 +83,7 @@ def read_minew(data: bytes) -> Contents | None:
         return _minew_info(body)
     layout = MINEW_KINDS.get(kind)
     if layout is None:
-        return None
+        return Contents(report={"unknown_frame": data[:2].hex(), "hex": body.hex()})
     if len(body) != layout.size + 6:
         raise PayloadError("minew", f"kind {kind:02x} has {layout.size + 6} bytes, {len(body)} came")
     battery, *values = layout.unpack(body[: layout.size])

@@ -28,7 +28,7 @@ DRIVER = Driver(
     ),
     stream=HilinkTfCodec,
     baud=115_200,
-    aliases=("mr60fda2", "mr60bha2", "ld6002"),
+    aliases=("mr60fda2", "mr60bha2", "ld6002", "ld6002b", "ld6002c", "hlk_ld6002"),
     hint_zh=(
         "跌倒雷达 MR60FDA2 吸顶安装，先填写安装高度 install_height_m（米），再躺下、起身各测一次。"
         "呼吸心率雷达 MR60BHA2 距胸口 0.4–1.5 米，静坐 10–60 秒后才有数值。"

@@ -13,7 +13,10 @@ DRIVER = Driver(
     title_en="JT/T 808 watches and position terminals",
     signals=SIGNALS,
     stream=Jt808Codec,
-    aliases=("jt_t_808",),
+    aliases=(
+        "jt_t_808",
+        "jt_808",
+    ),
     first_bytes=(b"\x7e",),
     commands=COMMANDS,
     hint_zh="用厂家工具设置服务器地址和端口。设备编号填终端手机号（12 位，可省前导零）或 IMEI，先登记再开机。按 SOS，"

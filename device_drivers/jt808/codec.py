@@ -26,8 +26,9 @@ ANSWER, REGISTER_ANSWER, TIME_ANSWER = 0x8001, 0x8100, 0x8109
 SET_PARAMETERS, ASK_LOCATION = 0x8103, 0x8201
 REPORT_INTERVAL = 0x0029
 BLIND_AREA = 1
-NEVER_ANSWERED = frozenset({TERMINAL_ANSWER, LOCATION_ANSWER})
-KINDS = {TERMINAL_ANSWER: "ack", HEARTBEAT: "heartbeat", AUTHENTICATE: "identity", LOGOUT: "report"}
+ANSWERS = frozenset({TERMINAL_ANSWER, ANSWER, REGISTER_ANSWER})
+KINDS = {**dict.fromkeys(ANSWERS, "ack"), HEARTBEAT: "heartbeat", AUTHENTICATE: "identity", LOGOUT: "report"}
+NEVER_ANSWERED = ANSWERS | {LOCATION_ANSWER}
 COMMANDS = ("locate", "interval")
 SIGNALS = (
     "help_button",
@@ -116,6 +117,8 @@ class Jt808Codec(TrackerCodec):
             return self._batch(frame, facts, received_ns)
         if frame.message == REGISTER:
             facts |= _registration(frame)
+        elif frame.message in ANSWERS:
+            facts |= _answered(frame)
         elif frame.message not in KINDS and frame.message not in {ATTRIBUTES, TIME_REQUEST}:
             facts["hex"] = frame.body[:200].hex()
             self.note("unknown", self.device_id, **facts)
@@ -206,6 +209,15 @@ class Jt808Codec(TrackerCodec):
             "items": {f"{key:02x}": value.hex() for key, value in items.items()},
         }
         self.note("report", self.device_id, **facts, **more)
+
+
+def _answered(frame: Frame) -> dict[str, Any]:
+    """What an answer, ours or the terminal's, is to, and whether all is well; 8100 gives the token instead."""
+    body = frame.body
+    found: dict[str, Any] = {"answers_serial": int.from_bytes(body[:2], "big")} if len(body) > 2 else {}
+    if frame.message == REGISTER_ANSWER and len(body) > 2:
+        return found | {"result": body[2], "token": body[3:].strip(b"\0").decode("ascii", "replace")}
+    return found | {"answers": body[2:4].hex(), "result": body[4]} if len(body) > 4 else {}
 
 
 def _registration(frame: Frame) -> dict[str, Any]:

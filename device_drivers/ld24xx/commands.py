@@ -148,7 +148,9 @@ COMMANDS: tuple[Command, ...] = (
     Command(0x00A1, "set baud", "setting", Layout("H", ("baud",), {"baud": BAUDS})),
     Command(0x00A2, "factory reset"),
     Command(0x00A3, "restart"),
-    Command(0x00A4, "bluetooth", "setting", Layout("H", ("bluetooth",), {"bluetooth": {0x0100: True, 0: False}})),
+    Command(
+        0x00A4, "bluetooth", "setting", Layout("H", ("bluetooth",), {"bluetooth": {1: True, 0: False, 0x0100: True}})
+    ),
     Command(0x00A5, "read mac", "query", Layout("H", ("_1",)), _mac),
     Command(0x00AA, "set resolution", "setting", Layout("H", ("resolution_m",), {"resolution_m": RESOLUTIONS})),
     Command(0x00AB, "read resolution", "query", answer=Layout("H", ("resolution_m",), {"resolution_m": RESOLUTIONS})),

@@ -35,7 +35,7 @@ CHIRPSTACK = Driver(
     signals=_SIGNALS,
     message=ChirpStackCodec,
     account_topics=_account_topics,
-    aliases=("lorawan", "lorawan_milesight", "lorawan_dragino"),
+    aliases=("lorawan", "lorawan_milesight", "lorawan_dragino", "milesight", "dragino"),
     hint_zh=f"在 ChirpStack 中把 MQTT 集成的编码设为 JSON。{_HINT_ZH}",
     hint_en=f"Set ChirpStack's MQTT integration to JSON. {_HINT_EN}",
 )

@@ -20,5 +20,5 @@ DRIVER = Driver(
     signals=tuple(dict.fromkeys(item.name for row in MESSAGES if row.kind == SIGNAL for item in row.fields)),
     stream=MicradarCodec,
     baud=115_200,
-    aliases=("micradar_5359",),
+    aliases=("micradar_5359", "r60abd1", "r60afd1", "r60amp1", "mr60bha1", "mr60fda1", "mr24hpc1", "c1001", "sen0623"),
 )

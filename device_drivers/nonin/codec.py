@@ -46,6 +46,7 @@ class NoninCodec(StreamCodec):
         self._framer = Framer(self._judge.spec, self.health, self.reject)
         self._sampler = PulseSampler(device_id, options, self.note)
         self._packet: list[tuple[int, int]] = []
+        self._stray: tuple[int, int] | None = None
         self._low_battery: bool | None = None
         self._opened = False
         self._measured: deque[bytes] = deque(maxlen=KEPT_MEASUREMENTS)
@@ -84,8 +85,8 @@ class NoninCodec(StreamCodec):
             found = self._decode(rest[:size], kind, follows, received_ns)
         elif rest and not self.health.frames and not self.rejections:
             self.reject("incomplete", rest)
-        if self._packet:
-            status, value = self._packet[-1]
+        if self._packet or (self._stray and self.health.frames == 1):  # a capture may be one frame out of a packet
+            status, value = self._packet[-1] if self._packet else self._stray or (0, 0)
             self.note("report", self.device_id, frames_of_packet=len(self._packet), status=status, value=value)
         return found
 
@@ -118,7 +119,7 @@ class NoninCodec(StreamCodec):
         if status & values.SYNC:
             self._packet = []
         elif not self._packet or not follows:
-            self._packet = []
+            self._packet, self._stray = [], (status, value)
             return []
         self._packet.append((status, value))
         if len(self._packet) < values.PACKET:

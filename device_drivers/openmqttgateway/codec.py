@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_BASE = "home"
 SIGHTINGS, WILL, SYSTEM = "BTtoMQTT", "LWT", "SYStoMQTT"
 IBEACON = "IBEACON"
+PRESENCE = "home_presence"
 
 
 class OpenMqttGatewayCodec(GatewayCodec):
@@ -61,6 +62,8 @@ class OpenMqttGatewayCodec(GatewayCodec):
         if not topic:
             return "", SIGHTINGS
         gateway, _, rest = topic.removeprefix(f"{self.base}/").partition("/")
+        if gateway == PRESENCE:  # a copy of what is also under the gateway's own name: not listened to
+            gateway, rest = rest, SIGHTINGS
         kind = rest.partition("/")[0]
         if not topic.startswith(f"{self.base}/") or not gateway or kind not in {SIGHTINGS, WILL, SYSTEM}:
             raise PayloadError("topic", f"expected {self.base}/<gateway>/{SIGHTINGS}/<address>")

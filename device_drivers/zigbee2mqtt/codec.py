@@ -78,6 +78,7 @@ class Zigbee2MqttCodec(MessageCodec):
 
     def _name(self, topic: str) -> str | None:
         prefix = f"{self.base}/"
+        topic = topic or f"{prefix}device"  # a captured payload whose topic is not known
         name = topic[len(prefix) :]
         good = topic.startswith(prefix) and 0 < len(name) <= MAX_NAME and name.isprintable()
         return name if good and "#" not in name and "+" not in name else None

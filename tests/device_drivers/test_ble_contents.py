@@ -223,7 +223,9 @@ def test_minew_light_and_name() -> None:
 
 
 def test_unknown_frames_say_nothing() -> None:
-    assert beacons.read_minew(b"\xa1\x77\x64") is None
+    unknown = beacons.read_minew(b"\xa1\x77\x64")
+    assert unknown is not None
+    assert (unknown.report, unknown.says_something) == ({"unknown_frame": "a177", "hex": "64"}, False)
     assert beacons.read_minew(b"\xa2") is None
     assert beacons.read_eddystone(b"\x10\x00url") is None
     assert beacons.read_maker(b"\x4c\x00\x10\x05") is None

@@ -165,3 +165,37 @@ def test_a_rejection_says_its_reason_and_the_detail() -> None:
     code, (line,) = decoded({"family": "ble_gatt", "format": "hex", "data": "04 5E 00 5A 00"})
     assert (code, line["error"]) == (1, "which_characteristic")
     assert "name it by the topic" in line["detail"]
+
+
+@pytest.mark.parametrize(
+    ("family", "how", "text", "wanted"),
+    [
+        ("LD2410", "hex", "FD FC FB FA 04 00 A4 00 01 00 04 03 02 01", {"command": "bluetooth", "bluetooth": True}),
+        ("Rd-03D", "hex", "AA FF 03 00" + " 00" * 24 + " 55 CC", {"presence": False, "target_count": 0}),
+        ("MR60FDA1", "hex", "53 59 83 01 00 01 01 32 54 43", {"fall": True}),
+        ("jt808", "hex", "7e8001000501391234567800070001020000b07e", {"answers": "0200", "result": 0}),
+        ("jt808", "hex", "7e810000060139123456780007000100746f6bc17e", {"result": 0, "token": "tok"}),
+        ("nonin", "hex", "01 80 01 48 CA", {"status": 0x80, "value": 72}),
+        ("minew", "hex", "A1 99 14 00 59", {"unknown_frame": "a199", "hex": "140059"}),
+        ("ble_adv", "hex", "44 00 23 3A 00", {"frames": 1, "says": "nothing"}),
+        ("contec", "hex", "09 8E FF FF FF FF", {"frames": 1, "says": "nothing"}),
+        ("z2m", "ascii", '{"action":"emergency"}', {"help_button": True}),
+    ],
+)
+def test_frames_that_the_tables_describe(family: str, how: str, text: str, wanted: dict[str, Any]) -> None:
+    """Words of the tables that no reference vector shows."""
+    code, lines = decoded({"family": family, "format": how, "data": text})
+    assert (code, wanted.items() <= said(lines).items()) == (0, True), lines
+
+
+def test_a_copy_of_a_sighting_is_one() -> None:
+    arguments = [
+        "decode",
+        "omg",
+        "--topic",
+        "home/home_presence/OMG",
+        "--payload",
+        '{"id":"60:87:57:4C:9B:C2","rssi":-78}',
+    ]
+    (line,) = CliRunner().invoke(app, arguments).stdout.splitlines()
+    assert json.loads(line)["value"] == -78
