@@ -118,6 +118,10 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "先打电话通知该联系人；再查网络、短信或推送的设置。",
         "Telephone this contact first; then check the network and the settings of the channel.",
     ),
+    "nobody_on_call": FirstStep(
+        "现在就定下谁值班，并在值班表中填上；在此之前由收到本消息的人值班。",
+        "Decide now who is on call and put it into the schedule; until then it is whoever reads this.",
+    ),
     "box_fault": FirstStep(
         "网关已自行恢复，报警继续工作；一小时内又出现，请把网关断电重启并通知维修。",
         "The box has recovered by itself and goes on watching; if it comes again within an hour, "

@@ -85,5 +85,6 @@ KINDS: Mapping[str, Kind] = {
         _technical("tamper", "设备被拆动", "Device tampered with", Priority.MEDIUM),
         _technical("box_fault", "网关内部故障", "Fault inside the box", Priority.MEDIUM),
         _technical("delivery_failed", "报警无法送达", "Alert cannot be delivered", Priority.HIGH),
+        _technical("nobody_on_call", "无人值班", "Nobody is on call", Priority.HIGH),
     )
 }

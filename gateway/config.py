@@ -5,9 +5,11 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
+from gateway.alerts.policy import Plan
 from gateway.channel_settings import ChannelSettings
 from gateway.settings_base import ConfigError, Secret, SettingsPart
 
@@ -25,6 +27,25 @@ class SiteSettings(SettingsPart):
 
     name: str = "Yinling"
     language: Language = "zh-CN"
+    timezone: str = "Asia/Shanghai"
+    """Name of the IANA time zone: texts, on-call schedules and hours of policies go by its clock."""
+    address: str = ""
+    """Where an ambulance is to come to."""
+    phone: str = ""
+    """Number on which somebody of the site answers."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone."""
+        return ZoneInfo(self.timezone)
+
+    @model_validator(mode="after")
+    def _known_zone(self) -> SiteSettings:
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+            raise ValueError(f"timezone: no time zone {self.timezone!r}; write one such as Asia/Shanghai") from error
+        return self
 
 
 class ApiSettings(SettingsPart):
@@ -126,9 +147,24 @@ class StoreSettings(SettingsPart):
 
 
 class AlertSettings(SettingsPart):
-    """cancel_window_s: how long a suspected fall waits for "I am fine" before it is raised."""
+    """cancel_window_s: how long a suspected fall waits for "I am fine" before it is raised.
+
+    reopen_*_s: seconds after the last answer until an alert that nobody has resolved is raised again, by priority.
+    """
 
     cancel_window_s: float = Field(20.0, ge=0, le=120)
+    reopen_high_s: float = Field(900.0, ge=60, le=86_400)
+    reopen_medium_s: float = Field(7200.0, ge=60, le=604_800)
+    reopen_low_s: float = Field(86_400.0, ge=60, le=604_800)
+
+
+class EscalationSettings(Plan):
+    """Who is told in which order: policies and on-call schedules, here or in a file of their own.
+
+    A plan that was stored through the API goes before this one, as a whole.
+    """
+
+    file: Path | None = None
 
 
 class HomeAssistantSettings(SettingsPart):
@@ -162,6 +198,7 @@ class Settings(SettingsPart):
     influx: InfluxSettings | None = None
     store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
     alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
+    escalation: EscalationSettings = EscalationSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()  # type: ignore[call-arg]
     base: Path = Field(Path(), exclude=True)
     """Folder that relative paths start from: that of the file."""
@@ -186,7 +223,24 @@ def load_settings(path: Path) -> Settings:
 def settings_from(tree: dict[str, Any], base: Path, source: str = "settings") -> Settings:
     """Check settings that are already a tree. Raises ConfigError naming every wrong setting."""
     try:
-        return Settings.model_validate({**tree, "base": base})
+        return Settings.model_validate({**tree, "base": base} | _own_file(tree, base, source))
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ConfigError(f"{source}: {wrong}") from error
+
+
+def _own_file(tree: dict[str, Any], base: Path, source: str) -> dict[str, Any]:
+    """The escalation plan, where it is in a file of its own."""
+    escalation = tree.get("escalation")
+    if not isinstance(escalation, dict) or not isinstance(file := escalation.get("file"), str):
+        return {}
+    if set(escalation) != {"file"}:
+        raise ConfigError(f"{source}: escalation: write the plan here or in {file}, not in both")
+    path = base / file
+    try:
+        plan = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{source}: escalation.file: cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: escalation.file: {path} is not valid TOML: {error}") from error
+    return {"escalation": {**plan, "file": file}}

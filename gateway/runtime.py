@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 TICK_S = 0.25
+ON_CALL_S = 60.0
 FLUSH_S = 1.0
 POLL_S = 1.0
 WAYS_S = 0.5
@@ -256,6 +257,7 @@ class Gateway:
         yield "dispatcher", self.dispatcher.run()
         yield "server", self._serve()
         yield "deadlines", self._every("deadlines", TICK_S, self._tick)
+        yield "on_call", self._every("on_call", ON_CALL_S, self._watch_on_call)
         yield "history", self._every("history", FLUSH_S, self._flush)
         yield "polling", self._every("polling", POLL_S, self._poll)
         yield "interruptions", self._every("interruptions", WAYS_S, self._look_at_ways)
@@ -310,6 +312,9 @@ class Gateway:
 
     async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
         await self.in_database(self.alerts.take_many, findings, now_ns)
+
+    async def _watch_on_call(self) -> None:
+        await self.in_database(self.alerts.watch_on_call, self.clock())
 
     async def _tick(self) -> None:
         await self.in_database(self.alerts.tick, self.clock())

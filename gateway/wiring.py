@@ -19,7 +19,10 @@ from device_drivers.transports.polled import PollOptions
 from device_drivers.transports.serial_line import PARITIES, SerialLine, SerialOptions
 from device_drivers.transports.tcp_listener import TcpOptions
 from gateway import home_assistant
+from gateway.alerts.card import Place
 from gateway.alerts.payload import PayloadBuilder
+from gateway.alerts.plan_book import PlanBook
+from gateway.alerts.policy import Timing
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, share_filters
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
@@ -356,13 +359,20 @@ def assist_channels(settings: Settings) -> dict[str, WebhookChannel]:
 
 
 def router(settings: Settings) -> ContactRouter:
-    """Who is told: the 助急 service where configured, and the contacts of the registry."""
-    return ContactRouter(assist=Route(WEBHOOK, ASSIST) if settings.assist is not None else None)
+    """Who is told: by the escalation plan, the 助急 service where configured and the contacts of the registry."""
+    alerts = settings.alerts
+    return ContactRouter(
+        assist=Route(WEBHOOK, ASSIST) if settings.assist is not None else None,
+        timing=Timing(reopen=(alerts.reopen_high_s, alerts.reopen_medium_s, alerts.reopen_low_s)),
+        plans=PlanBook(settings.escalation),
+        zone=settings.site.zone,
+    )
 
 
 def payload_builder(settings: Settings) -> PayloadBuilder:
     """What of this site goes into every message."""
-    return PayloadBuilder(site=settings.site.name, acknowledge_url=callback_url(settings))
+    site = settings.site
+    return PayloadBuilder(site.name, callback_url(settings), site.zone, Place(site.address, site.phone))
 
 
 def callback_url(settings: Settings) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from analytics.first_steps import FIRST_STEPS
+from analytics.findings import Phase
 from analytics.kinds import KINDS, Priority
+from gateway.alerts.card import NOWHERE, Place, card
 from gateway.audit import plain
 from gateway.models import DeviceRow
 from gateway.registry import resident_in
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "alert.v1"
 PRIORITY_NAMES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
-CHINA = timezone(timedelta(hours=8), "CST")
+CHINA = ZoneInfo("Asia/Shanghai")
+REOPENED = ("尚未处理完毕，再次报警", "not resolved in time, raised again")
 VERBS = {
     "alert.raised": ("请立即处理", "please respond now"),
     "alert.updated": ("有新情况", "update"),
@@ -36,11 +40,13 @@ class PayloadBuilder:
     """What of this site goes into every payload.
 
     acknowledge_url: where the service sends its call-backs, None where not reachable. local: time zone of the texts.
+    place: where the site is, for the card for 120.
     """
 
     site: str
     acknowledge_url: str | None = None
     local: tzinfo = CHINA
+    place: Place = NOWHERE
 
     def build(self, session: Session, alert: Alert, event: str) -> dict[str, Any]:
         """The payload of one event of an alert, as plain JSON."""
@@ -61,6 +67,7 @@ class PayloadBuilder:
             "phase": alert.phase.value,
             "test": alert.test,
             "repeat": alert.repeats,
+            "reopened": alert.reopened,
             "count": alert.count,
             "resident": _resident(alert, resident),
             "at_ns": alert.at_ns,
@@ -69,18 +76,20 @@ class PayloadBuilder:
             "evidence": dict(alert.evidence),
             "devices": [_device(session, device_id) for device_id in alert.devices],
             "acknowledged_by": alert.acknowledged_by,
+            "answered_by": alert.answered_by,
             "outcome": alert.outcome.value if alert.outcome else None,
             "text": self._text(session, alert, event, resident),
             "first_step": _first_step(alert),
+            "card120": self._card(alert, resident) if alert.card120 and alert.state.open else None,
             "acknowledge_url": self.acknowledge_url,
         }
         return dict(plain(built))
 
     def _text(self, session: Session, alert: Alert, event: str, resident: Resident | None) -> dict[str, str]:
         kind = KINDS.get(alert.kind)
-        verb = VERBS[event]
-        moment = datetime.fromtimestamp(alert.at_ns // 10**9, self.local).strftime("%Y-%m-%d %H:%M:%S")
-        name, room = (resident.display_name, resident.room) if resident else (alert.subject, "")
+        verb = REOPENED if event == "alert.raised" and alert.reopened_ns is not None else VERBS[event]
+        moment = self._clock(alert).strftime("%Y-%m-%d %H:%M:%S")
+        name, room = (resident.display_name, resident.room) if resident else (_subject(alert), "")
         zh = f"{'【测试】' if alert.test else ''}{kind.zh if kind else alert.kind}：{name}"
         en = f"{'[TEST] ' if alert.test else ''}{kind.en if kind else alert.kind}: {name}"
         if room:
@@ -90,6 +99,20 @@ class PayloadBuilder:
             called = which["name"] or which["id"]
             zh, en = f"{zh}，{called}", f"{en}, {called}"
         return {"zh": f"{zh}，{moment}，{verb[0]}", "en": f"{en}, {moment}, {verb[1]}"}
+
+
+    def _card(self, alert: Alert, resident: Resident | None) -> dict[str, str]:
+        confirmed = alert.phase is Phase.CONFIRMED
+        return card(alert.kind, self._clock(alert), resident, self.place, confirmed=confirmed)
+
+    def _clock(self, alert: Alert) -> datetime:
+        return datetime.fromtimestamp(alert.at_ns // 10**9, self.local)
+
+
+def _subject(alert: Alert) -> str:
+    """What an alert is about that concerns no resident."""
+    gap = [str(alert.evidence[name]) for name in ("schedule", "from", "to") if name in alert.evidence]
+    return "{} {} – {}".format(*gap) if alert.kind == "nobody_on_call" and len(gap) == 3 else alert.subject
 
 
 def with_delay(payload: Mapping[str, Any], now_ns: int, delayed_after_s: float) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class PolicyStep(Model):
 class Policy(Model):
     """Who is told about the alerts that it fits; an empty condition fits all.
 
+    about: alerts about a person, about equipment, or all; where kinds are named, they alone count.
     hours, days: of the site's clock when the alert opens. again_s: seconds after which everybody told so far is told
     again, for as long as nobody has answered; by priority where not set (high 60, medium 600, low never).
     """
@@ -88,6 +89,7 @@ class Policy(Model):
     residents: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
     priorities: tuple[Literal["high", "medium", "low"], ...] = ()
     kinds: tuple[KindName, ...] = ()
+    about: Literal["person", "equipment", "all"] = "person"
     hours: Annotated[tuple[Hours, ...], Field(max_length=20)] = ()
     days: tuple[Weekday, ...] = ()
     again_s: Annotated[float, Field(ge=10, le=LONGEST_WAIT_S, allow_inf_nan=False)] | None = None
@@ -150,10 +152,14 @@ def fits(policy: Policy, facts: Facts, at_ns: int, zone: ZoneInfo) -> bool:
     return (
         (not policy.residents or facts.resident_id in policy.residents)
         and (not policy.priorities or facts.priority in [PRIORITY_NAMES[name] for name in policy.priorities])
-        and (not policy.kinds or facts.kind in policy.kinds)
+        and (facts.kind in policy.kinds if policy.kinds else policy.about in (_about(facts), "all"))
         and (not policy.hours or any(part.covers(now.time()) for part in policy.hours))
         and (not policy.days or WEEKDAYS[now.weekday()] in policy.days)
     )
+
+
+def _about(facts: Facts) -> str:
+    return "equipment" if facts.technical else "person"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,12 @@ def open_alerts(session: Session) -> list[Alert]:
     return [_alert(session, row) for row in session.scalars(query)]
 
 
+def open_of_kind(session: Session, kind: str) -> list[Alert]:
+    """Every open alert of one kind, the oldest first."""
+    query = select(AlertRow).where(AlertRow.kind == kind, AlertRow.state.in_(OPEN)).order_by(ROWID)
+    return [_alert(session, row) for row in session.scalars(query)]
+
+
 def deadlines(session: Session, now_ns: int) -> list[tuple[str, int]]:
     """(id, when) of every alert that waits for a time; what only a clock set back puts off is due now."""
     query = select(

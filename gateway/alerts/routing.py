@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from gateway.alerts.plan_book import PlanBook
 from gateway.alerts.policy import Facts, Plan, Policy, Timing, choose
 from gateway.alerts.targets import Around, Route
 from gateway.registry import contacts_of
@@ -27,12 +28,6 @@ __all__ = ["ASSIST", "CHINA", "WEBHOOK", "ContactRouter", "Route"]
 ASSIST = "assist"
 WEBHOOK = "webhook"
 CHINA = ZoneInfo("Asia/Shanghai")
-NO_PLAN = Plan()
-
-
-def no_plan(_: Session) -> Plan:
-    """A site that has set nothing: the built-in policies."""
-    return NO_PLAN
 
 
 class ContactRouter:
@@ -47,19 +42,19 @@ class ContactRouter:
         *,
         assist: Route | None = None,
         timing: Timing | None = None,
-        plans: Callable[[Session], Plan] = no_plan,
+        plans: PlanBook | None = None,
         zone: ZoneInfo = CHINA,
         prompts: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._assist = assist
-        self._plans = plans
+        self.assist = assist
+        self.plans = plans or PlanBook()
         self._prompts = prompts
         self.timing = timing or Timing()
         self.zone = zone
 
     def plan(self, session: Session) -> Plan:
         """The plan in force."""
-        return self._plans(session)
+        return self.plans(session)
 
     def policy(self, plan: Plan, alert: Alert, now_ns: int) -> Policy:
         """The policy of an alert that opens now."""
@@ -85,7 +80,7 @@ class ContactRouter:
             at_ns=now_ns,
             zone=self.zone,
             technical=facts_of(alert).technical,
-            assist=self._assist,
+            assist=self.assist,
             prompts=asks,
             told=told,
         )

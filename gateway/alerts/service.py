@@ -21,7 +21,7 @@ from sqlalchemy import delete, select
 
 from analytics.findings import Evidence, Finding, Phase
 from analytics.kinds import KINDS
-from gateway.alerts import escalation, lifecycle, outbox, records
+from gateway.alerts import escalation, lifecycle, oncall_watch, outbox, records
 from gateway.alerts.alert import CLOCK_STEP_NS, Alert, Outcome, State, Step
 from gateway.alerts.recorder import AlertChange, Recorder, Rules
 from gateway.alerts.records import AlertFilter, Page
@@ -131,6 +131,7 @@ class AlertService:
         self._rng = rng or random.Random()
         self._listeners: list[Callable[[AlertChange], None]] = []
         self._wakers: list[Callable[[object], None]] = []
+        self.router = router
         self.outbox = outbox.Outbox(database)
         self.counts: Counter[str] = Counter()
 
@@ -170,6 +171,17 @@ class AlertService:
     def next_deadline_ns(self, now_ns: int) -> int | None:
         """When `tick` will next have something to do; None when nothing waits."""
         return min((at_ns for _, at_ns in self._deadlines(now_ns)), default=None)
+
+    def watch_on_call(self, now_ns: int) -> list[Take]:
+        """Nobody on call, now or within the day to come, is an alert of its own; it ends when the gap is filled."""
+        known: dict[str, frozenset[str]] = {}
+        with self._database.read() as session:
+            plan = self.router.plan(session)
+            for alert in records.open_of_kind(session, oncall_watch.KIND):
+                going = (episode for episode, phase in alert.episodes.items() if phase is not Phase.CLEARED)
+                known[alert.devices[0]] = known.get(alert.devices[0], frozenset()).union(going)
+        findings = oncall_watch.gap_findings(plan, now_ns, self.router.zone, known)
+        return self.take_many(findings, now_ns) if findings else []
 
     # What people say
 

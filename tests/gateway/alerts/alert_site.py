@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from analytics.findings import Finding, Phase
+from gateway.alerts.card import Place
 from gateway.alerts.payload import PayloadBuilder
+from gateway.alerts.policy import Plan
 from gateway.alerts.recorder import AlertChange
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.alerts.service import AlertService
@@ -15,6 +17,7 @@ from gateway.channels.base import Accepted, Dispatch, Refused
 from gateway.database import Database, open_database
 from gateway.registry import Registry
 
+PLACE = Place("某路 1 号", "020-1")
 S = 1_000_000_000
 T0 = 1_735_787_045 * S
 
@@ -37,6 +40,7 @@ class Site:
     changes: list[AlertChange] = field(default_factory=list)
     woken: int = 0
     options: dict[str, Any] = field(default_factory=dict)
+    routing: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.open()
@@ -48,10 +52,11 @@ class Site:
     def open(self) -> None:
         self.database: Database = open_database(self.path, check=False)
         self.registry = Registry(self.database)
+        options = {"assist": Route(WEBHOOK, ASSIST)} | self.routing
         self.service = AlertService(
             self.database,
-            router=ContactRouter(assist=Route(WEBHOOK, ASSIST)),
-            payloads=PayloadBuilder("测试站", "https://box.example/api/v1/assist/callback"),
+            router=ContactRouter(**options),
+            payloads=PayloadBuilder("测试站", "https://box.example/api/v1/assist/callback", place=PLACE),
             closed_episodes=self.closed.extend,
             rng=random.Random(7),
             **self.options,
@@ -61,6 +66,11 @@ class Site:
 
     def _woken(self, _: object) -> None:
         self.woken += 1
+
+    def plan(self, *policies: dict[str, Any], **more: Any) -> None:
+        """Store an escalation plan."""
+        plan = Plan.model_validate({"policy": list(policies), **more})
+        self.service.router.plans.put(self.database, plan, by="admin", now_ns=self.ns)
 
     def restart(self) -> None:
         self.database.close()
