@@ -111,6 +111,12 @@ class StreamCodec(Codec):
         """Observations in what is left when no more bytes will come (the end of a capture); none by default."""
         return []
 
+    def drop(self) -> None:
+        """Forget the bytes of an unfinished frame: called when `feed` has raised, so that they do no harm again.
+
+        Nothing by default: a `Framer` drops its buffer by itself. A codec that keeps bytes of its own says how.
+        """
+
     def answers(self) -> bytes:
         """What the device waits for after the bytes fed since the last call; nothing by default.
 

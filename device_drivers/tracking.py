@@ -86,6 +86,9 @@ class TrackerCodec(StreamCodec):
         self._restart()
         return b""
 
+    def drop(self) -> None:
+        self._restart()
+
     @abstractmethod
     def _restart(self) -> None:
         """Begin with an empty buffer."""

@@ -101,8 +101,15 @@ class SerialSource:
             found = self.codec.feed(chunk.data, chunk.received_ns)
         except Exception as error:  # noqa: BLE001 - a driver's mistake, see DRIVER_FAULT
             self._failed(where(error), chunk.data, error)
+            self._drop()
             return []
         return sound(found, partial(self._failed, data=chunk.data))
+
+    def _drop(self) -> None:
+        try:
+            self.codec.drop()
+        except Exception as error:  # noqa: BLE001 - a driver's mistake, see DRIVER_FAULT
+            self._failed(where(error), error=error)
 
     def poll(self, now_ns: int) -> None:
         """Send the codec's queries."""

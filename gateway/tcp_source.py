@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import structlog
 
 from device_drivers.codec import CodecHealth, StreamCodec
-from device_drivers.contract import make_stream, sound, where
+from device_drivers.contract import DRIVER_FAULT, make_stream, sound, where
 from device_drivers.observations import DeviceEvent
 from device_drivers.registry import UnknownFamilyError, find_driver
 from device_drivers.tracking import same_id
@@ -254,7 +254,19 @@ class TcpSource:
             if session is not None:
                 self._feed(session, data, received_ns)
         except Exception as error:  # noqa: BLE001 - a driver's mistake with one device silences no other
-            self._failed(connection, session.admitted.device_id if session is not None else connection.peer, error)
+            who = connection.peer
+            if session is not None:
+                who = session.admitted.device_id
+                session.codec.reject(DRIVER_FAULT, data, error=where(error))
+                self._drop(session)
+            self._failed(connection, who, error)
+
+    def _drop(self, session: _Session) -> None:
+        """The codec outlives the connection: what it failed at must not wait in it for the next one."""
+        try:
+            session.codec.drop()
+        except Exception as error:  # noqa: BLE001 - a driver's mistake with one device silences no other
+            self._mistaken(session.admitted.device_id, where(error))
 
     def lost(self, connection: Connection) -> None:
         """A connection has ended."""

@@ -53,6 +53,9 @@ class EmfitCodec(StreamCodec):
             return self._flush(received_ns)
         return [*self._line(rest, received_ns), *self._flush(received_ns)]
 
+    def drop(self) -> None:
+        self._buffer, self._page = bytearray(), {}
+
     def _scan(self, received_ns: int) -> Iterator[Observation]:
         buffer = self._buffer
         while buffer:

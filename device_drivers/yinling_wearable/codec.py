@@ -198,8 +198,11 @@ class WearableStreamCodec(StreamCodec):
 
     def __init__(self, device_id: str) -> None:
         super().__init__(device_id)
-        self._packets = cobs.CobsReader(cobs.encoded_size(MAX_FRAME))
+        self.drop()
         self._device = Device(device_id)
+
+    def drop(self) -> None:
+        self._packets = cobs.CobsReader(cobs.encoded_size(MAX_FRAME))
 
     def feed(self, data: bytes, received_ns: int) -> list[Observation]:
         found: list[Observation] = []

@@ -114,17 +114,17 @@ def check_bounded(codec: Codec) -> None:
     assert len(codec.notes) <= KEPT_NOTES
     assert len(codec.rejections) <= KEPT_REJECTIONS
     assert all(len(one.raw) <= KEPT_RAW_BYTES for one in codec.rejections)
-    for buffer in _buffers(codec):
+    for buffer in buffers(codec):
         assert len(buffer) <= BUFFER_LIMIT
 
 
-def _buffers(thing: Any, depth: int = 2) -> Iterator[bytearray]:
+def buffers(thing: Any, depth: int = 2) -> Iterator[bytearray]:
     """Every byte buffer of a codec and of the parts that it is made of."""
     for value in vars(thing).values() if hasattr(thing, "__dict__") else ():
         if isinstance(value, bytearray):
             yield value
         elif depth:
-            yield from _buffers(value, depth - 1)
+            yield from buffers(value, depth - 1)
 
 
 def lost_after(driver: Driver, sample: StreamSample, damaged: bytes, tail: Sequence[bytes]) -> int:

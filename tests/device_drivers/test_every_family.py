@@ -11,6 +11,7 @@ from battery import (
     FUZZ_BYTES,
     FUZZ_PAYLOADS,
     NOW,
+    buffers,
     check_bounded,
     damaged,
     fuzz_messages,
@@ -190,3 +191,15 @@ def test_a_framer_whose_judge_fails_drops_its_buffer_and_goes_on() -> None:
         codec.feed(bad[2:] + good, NOW)
     assert codec.framer.pending == 0
     assert codec.feed(good + good, NOW) == [good, good]
+
+
+@each([pair for pair in STREAMS if pair[0].family in {"watch_3g", "minifinder", "jt808", "emfit", "yinling_wearable"}])
+def test_what_keeps_bytes_of_its_own_can_drop_them(driver: Driver, sample: StreamSample) -> None:
+    frame = sample.usual(random.Random(17), 1, NOW)[0]
+    codec = stream_codec(driver, sample)
+    codec.feed(frame[: len(frame) // 2], NOW)
+    assert any(buffers(codec))
+    codec.drop()
+    assert not any(buffers(codec))
+    whole = stream_codec(driver, sample)
+    assert signature(in_chunks(codec, frame, 7)) == signature(in_chunks(whole, frame, 7))
