@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+import os
+import signal
+import threading
 import time
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.client import AsyncModbusTcpClient, ModbusSerialClient
 
 from device_drivers.jt808 import Jt808Codec
+from device_drivers.micradar import MicradarCodec
 from device_drivers.observations import DeviceEvent
+from device_drivers.registry import drivers
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession
+from device_drivers.transports.serial_line import SerialLine, SerialOptions
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password
 from gateway.broker.supervisor import Broker
 from gateway.cli.rig import free_port
 from simulators.alink import AlinkDevice
-from simulators.home import Home
-from simulators.scenario import scenario_from
+from simulators.families import FAMILIES
+from simulators.home import Home, main
+from simulators.scenario import load_scenario, scenario_from
 from simulators.wires import Accounts, MqttWay, Way
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
 
     from simulators.home import Truth
 
@@ -101,6 +109,101 @@ def test_a_port_that_is_taken_ends_the_play(tmp_path: Path) -> None:
             home = Home(scenario_from({"devices": [{"type": "emfit", "id": "bed"}]}), accounts, tmp_path, print)
             with pytest.raises(OSError, match="in use"):
                 await asyncio.wait_for(home.run(asyncio.Event()), PATIENCE_S)
+
+    asyncio.run(scene())
+
+
+def test_a_radar_on_its_port_answers_and_reports(tmp_path: Path) -> None:
+    tree = {
+        "devices": [{"type": "micradar", "id": "radar"}],
+        "events": [{"at_s": 0.3, "device": "radar", "do": "fall"}],
+    }
+
+    async def scene() -> None:
+        codec, seen = MicradarCodec("radar"), set[tuple[str, object]]()
+        async with living(tree, Accounts("127.0.0.1", 1), tmp_path) as (_, truths):
+            line = SerialLine(SerialOptions(str(tmp_path / "radar")), asyncio.get_running_loop())
+            line.start()
+            await until(lambda: line.health.connected)
+            line.write(codec.on_open())
+            while not {("fall", True), ("presence", False)} <= seen:
+                for chunk in await asyncio.wait_for(line.take(), PATIENCE_S):
+                    found = codec.feed(chunk.data, chunk.received_ns)
+                    seen.update((one.signal, one.value) for one in found if isinstance(one, DeviceEvent))
+            line.stop()
+            assert [one.kind for one in truths] == ["fall"]
+        assert not (tmp_path / "radar").exists()
+
+    asyncio.run(scene())
+
+
+def test_the_play_as_a_program_waits_for_its_beginning_and_ends_by_a_signal(tmp_path: Path) -> None:
+    scenario, accounts, truth = tmp_path / "one.toml", tmp_path / "accounts.json", tmp_path / "truth.jsonl"
+    scenario.write_text(
+        '[[devices]]\ntype = "ld2410"\nid = "radar"\n[[events]]\nat_s = 0\ndevice = "radar"\ndo = "arrive"\n'
+        '[[events]]\nat_s = 0.1\ndevice = "radar"\ndo = "leave"\n',
+        encoding="utf-8",
+    )
+    accounts.write_text('{"host": "127.0.0.1", "port": 1}', encoding="utf-8")
+    begin, ready = tmp_path / "begin", tmp_path / "ready"
+
+    def conduct() -> None:
+        deadline_s = time.monotonic() + PATIENCE_S
+        while not ready.exists() and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        begin.touch()
+        while truth.read_text(encoding="utf-8").count("\n") < 2 and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    conductor = threading.Thread(target=conduct)
+    conductor.start()
+    main(
+        [
+            str(scenario),
+            f"--accounts={accounts}",
+            f"--links={tmp_path}",
+            f"--truth={truth}",
+            f"--begin={begin}",
+            f"--ready={ready}",
+        ]
+    )
+    conductor.join()
+    told = [json.loads(line) for line in truth.read_text(encoding="utf-8").splitlines()]
+    assert [(one["do"], one["signal"], one["value"]) for one in told] == [
+        ("arrive", "presence", True),
+        ("leave", "presence", False),
+    ]
+
+
+def test_every_family_tells_how_it_is_reached(tmp_path: Path) -> None:
+    centre = load_scenario(Path("care_centre"))
+    ports = {one.id: 8_000 + number for number, one in enumerate(centre.devices)}
+    accounts = Accounts("127.0.0.1", 1, ports=ports, links=tmp_path)
+    lines = {one.id: FAMILIES[one.family].wire.line(one, accounts) for one in centre.devices}
+    assert lines["oximeter-105"] == {"url": str(tmp_path / "oximeter-105"), "baud": 19_200, "parity": "odd"}
+    assert lines["presence-116"] == {"url": str(tmp_path / "presence-116"), "baud": 256_000, "parity": "none"}
+    assert lines["cords-108"] == {"url": f"modbus+rtu://{tmp_path}/cords-108", "baud": 9_600, "parity": "none"}
+    assert lines["ward-1"] == {"url": f"modbus+tcp://127.0.0.1:{ports['ward-1']}"}
+    assert lines["bed-112"] == {"url": f"http://127.0.0.1:{ports['bed-112']}/dvmstatus.htm"}
+    call = {one.family for one in centre.devices if lines[one.id] is None}
+    assert call == {name for name, driver in drivers().items() if driver.message or driver.first_bytes}
+    listening = {one.id for one in centre.devices if FAMILIES[one.family].wire.opens_port(one)}
+    assert listening == {"ward-1", "bed-112"}
+    assert {name for name, row in FAMILIES.items() if row.wire.calls} == {"watch_3g", "minifinder", "jt808"}
+
+
+def test_contacts_on_a_serial_bus_are_read(tmp_path: Path) -> None:
+    contacts = {"cord": {"model": "cord", "input": 2}}
+    tree = {"devices": [{"type": "modbus_io", "id": "bus", "bus": "rtu", "nodes": contacts, "closed": ["cord"]}]}
+
+    async def scene() -> None:
+        async with living(tree, Accounts("127.0.0.1", 1), tmp_path):
+            client = ModbusSerialClient(str(tmp_path / "bus"), baudrate=9_600, timeout=PATIENCE_S, retries=0)
+            assert await asyncio.to_thread(client.connect)
+            answer = await asyncio.to_thread(partial(client.read_discrete_inputs, 0, count=8, device_id=1))
+            assert answer.bits[:4] == [False, False, True, False]
+            client.close()
 
     asyncio.run(scene())
 
