@@ -95,9 +95,9 @@ def _speed(driver: Driver, sample: StreamSample | MessageSample, traffic: Traffi
     observations = 0
     for _ in range(ROUNDS):
         feed = _feeding(driver, sample)
-        pieces = list(_pieces(sample, sent))
+        cut = list(pieces(sample, sent))
         begun = time.process_time()
-        observations = sum(len(feed(data, at_ns)) for data, at_ns in pieces)
+        observations = sum(len(feed(data, at_ns)) for data, at_ns in cut)
         taken.append(time.process_time() - begun)
     return Speed(frames / max(min(taken), 1e-9), observations / frames)
 
@@ -115,7 +115,7 @@ def _feeding(driver: Driver, sample: StreamSample | MessageSample) -> Callable[[
     return lambda message, at_ns: codec.feed(message[0], message[1], at_ns)
 
 
-def _pieces(sample: StreamSample | MessageSample, sent: list[Any]) -> Iterator[Piece]:
+def pieces(sample: StreamSample | MessageSample, sent: list[Any]) -> Iterator[Piece]:
     """What the codec is fed at a time, and when: a frame, or all that a fast stream sent in 16 ms."""
     period_ns = sample.period_ns()
     if isinstance(sample, MessageSample) or sample.rate_hz * PIECE_S <= 1:

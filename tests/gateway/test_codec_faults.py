@@ -61,10 +61,10 @@ def play(codec: Hoarder, *pieces: bytes) -> list[Observation]:
     offered: list[Observation] = []
     line: Any = Line(*pieces)
 
-    def offer(found: list[Observation], held: Any, then: Any = None) -> None:
+    def offer(observations: list[Observation], held: Any, then: Any = None) -> None:
         assert held is None
         assert then is None
-        offered.extend(found)
+        offered.extend(observations)
 
     asyncio.run(SerialSource(line, codec, offer).run())
     return offered
