@@ -79,11 +79,11 @@ def climb(alert: Alert, policy: Policy, resolve: Resolve, now_ns: int, *, why: s
 
 
 def escalated(climbed: Climb, now_ns: int, *, why: str) -> Step:
-    """The line of history for whom a climb tells; a climb that tells nobody has none. Its number is the telling's."""
+    """The line of history for whom a climb tells or which steps it passes; its number is the telling's."""
     alert, telling = climbed.alert, climbed.telling
-    if telling is None:
+    if telling is None and not climbed.passed:
         return Step(alert)
-    to = replace(alert, telling=alert.revision + 1)
+    to = alert if telling is None else replace(alert, telling=alert.revision + 1)
     return moved_to(alert, EntryType.ESCALATED, SYSTEM, now_ns, to=to, detail=described(climbed) | {"why": why})
 
 

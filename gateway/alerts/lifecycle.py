@@ -200,7 +200,7 @@ def delivered(alert: Alert, now_ns: int, *, channel: str, contact: str) -> Step:
     return moved_to(alert, EntryType.DELIVERED, SYSTEM, now_ns, to=moved, detail=detail)
 
 
-def repeated(alert: Alert, now_ns: int, *, next_at_ns: int) -> Step:
+def repeated(alert: Alert, now_ns: int, *, next_at_ns: int | None) -> Step:
     """Nobody has answered in time: everybody is told again."""
     if not alert.waiting:
         return Step(alert)

@@ -88,17 +88,18 @@ class Recorder:
     def climb(self, alert: Alert, why: str) -> Alert:
         """The next turn, repetition or step of a raised alert that waits for a person."""
         climbed = escalation.climb(alert, self._policy(alert), self._resolver(alert), self.now_ns, why=why)
-        if climbed.telling is None:
+        if climbed.telling is None and not climbed.passed:
             records.store(self.session, climbed.alert)
             return climbed.alert
-        if climbed.telling.card:
+        if climbed.telling is not None and climbed.telling.card:
             climbed = replace(climbed, alert=replace(climbed.alert, repeat_at_ns=self._next_repeat_ns(alert)))
         return self.save(escalation.escalated(climbed, self.now_ns, why=why), climbed.telling)
 
     def repeat(self, alert: Alert) -> Alert:
         """Everybody is told again, and the next time is set."""
-        next_at_ns = self._next_repeat_ns(alert)
-        return alert if next_at_ns is None else self.save(lifecycle.repeated(alert, self.now_ns, next_at_ns=next_at_ns))
+        untold = not outbox.told_steps(self.session, alert.id)
+        next_at_ns = self._next_repeat_ns(alert, untold=untold)
+        return self.save(lifecycle.repeated(alert, self.now_ns, next_at_ns=next_at_ns))
 
     def audit(self, action: str, alert_id: str, **detail: Any) -> None:
         """Add an audit row about an alert."""
@@ -142,7 +143,7 @@ class Recorder:
             replace(entry, detail={**entry.detail, **detail}) if entry.type is EntryType.RAISED else entry
             for entry in step.entries
         )
-        begun = replace(climbed.alert, repeat_at_ns=self._next_repeat_ns(alert))
+        begun = replace(climbed.alert, repeat_at_ns=self._next_repeat_ns(alert, untold=climbed.telling is None))
         if alert.state.answered:
             begun = replace(begun, step_at_ns=None, repeat_at_ns=None)
         step = Step(begun, entries)
@@ -173,8 +174,12 @@ class Recorder:
         key = self._via or names.get(who)
         return told.get(key, alert.step) if key is not None else alert.step
 
-    def _next_repeat_ns(self, alert: Alert) -> int | None:
-        again_s = self._policy(alert).again_s or self._rules.router.timing.again_s(alert.priority)
+    def _next_repeat_ns(self, alert: Alert, *, untold: bool = False) -> int | None:
+        """When everybody is told again. untold: nobody could be told, so it is looked again at least each day or so."""
+        timing = self._rules.router.timing
+        again_s = self._policy(alert).again_s or timing.again_s(alert.priority)
+        if again_s is None and untold:
+            again_s = timing.reopen_s(alert.priority)
         return None if again_s is None else self.now_ns + int(again_s * NS)
 
     def _reopen_ns(self, alert: Alert) -> int | None:

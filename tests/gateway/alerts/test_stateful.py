@@ -8,21 +8,23 @@ import random
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from alert_site import S, Site, fast_folder
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from analytics.findings import Finding, Phase
-from gateway.alerts.lifecycle import LifecycleError, Outcome, State
+from analytics.kinds import KINDS as KIND_ROWS
+from gateway.alerts.lifecycle import EntryType, LifecycleError, Outcome, State
 from gateway.alerts.outbox import RowState
 from gateway.alerts.records import AlertFilter
 from gateway.alerts.service import Answer, External, Taken
 from gateway.channels.base import Accepted, Dispatch, Refused
 from gateway.database import open_database
-from gateway.models import EpisodeRow
+from gateway.models import ContactRow, EpisodeRow
 from gateway.registry import Contact, Registry, Resident
 
 KINDS = ("fall", "help_call", "spo2_low", "heart_rate_high", "battery_low")
@@ -31,11 +33,52 @@ GOING = 400
 """Seconds that some steps let pass at once."""
 
 
+SCHEDULES = [
+    {"name": "always", "rotation": [{"people": ["c0r1", "c0None"], "handover": "11:06", "start": "2025-01-01"}]},
+    {"name": "gaps", "rotation": [{"people": ["c0None"], "hours": {"from": "11:05", "to": "11:10"}}]},
+]
+"""The machine begins at 11:04:05 of the site's clock."""
+TARGETS = (
+    "assist",
+    "first",
+    "others",
+    "oncall:always",
+    "oncall:gaps",
+    "r",
+    "contact:c1r1",
+    "nobody",
+    "card120",
+    "prompt",
+)
+
+
+def policies() -> st.SearchStrategy[dict[str, Any]]:
+    steps = st.fixed_dictionaries(
+        {
+            "targets": st.lists(st.sampled_from(TARGETS), min_size=1, max_size=3, unique=True),
+            "in_turn": st.booleans(),
+            "wait_s": st.sampled_from([0, 5, 30, 300]),
+            "repeat": st.integers(0, 2),
+            "interval_s": st.sampled_from([5, 60]),
+        }
+    )
+    told = st.just({"targets": ["assist"], "wait_s": 30})
+    return st.fixed_dictionaries(
+        {
+            "name": st.sampled_from("abc"),
+            "steps": st.tuples(st.lists(steps, max_size=4), told).map(lambda both: [*both[0], both[1]]),
+            "kinds": st.just([]) | st.lists(st.sampled_from(KINDS), min_size=1, max_size=2),
+            "about": st.sampled_from(["person", "all"]),
+            "hours": st.sampled_from([[], [{"from": "11:00", "to": "11:08"}]]),
+        }
+    )
+
+
 class AlertMachine(RuleBasedStateMachine):
     """The model: what was acknowledged by whom, which states were seen, what the far side accepted."""
 
-    @initialize()
-    def begin(self) -> None:
+    @initialize(plan=st.none() | st.lists(policies(), min_size=1, max_size=3, unique_by=lambda one: one["name"]))
+    def begin(self, plan: list[dict[str, Any]] | None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="yinling-", dir=fast_folder()))
         path = self.folder / "site.db"
         database = open_database(path)
@@ -46,6 +89,8 @@ class AlertMachine(RuleBasedStateMachine):
             registry.add_contact(contact, by="admin", now_ns=1)
         database.close()
         self.site = Site(path)
+        if plan is not None:
+            self.site.plan(*plan, schedule=SCHEDULES)
         self.rng = random.Random(5)
         self.seen: dict[str, State] = {}
         self.raised: set[str] = set()
@@ -177,12 +222,50 @@ class AlertMachine(RuleBasedStateMachine):
         for alert in self.site.service.open_alerts():
             if alert.state is State.SUSPECTED:
                 assert alert.window_until_ns is not None
-            elif not alert.state.answered and alert.priority < 3:
+            elif alert.waiting and alert.priority < 3:
                 assert alert.repeat_at_ns is not None
+            elif not alert.waiting:
+                assert alert.reopen_at_ns is not None
             if alert.state in (State.RAISED, State.DELIVERED) and alert.priority == 1:
                 states = {i.state for i in self.site.service.outbox.items(alert.id, limit=1000)}
                 assert states <= {RowState.PENDING, RowState.INFLIGHT, RowState.DELIVERED, RowState.ACKNOWLEDGED}
-                assert states
+                assert states or EntryType.NO_ROUTE in {e.type for e in self.site.service.history(alert.id)}
+
+    @rule(plan=st.none() | policies())
+    def change_the_plan(self, plan: dict[str, Any] | None) -> None:
+        """What is going on keeps its policy; what comes gets the new one."""
+        self.site.plan(*([plan] if plan else []), schedule=SCHEDULES)
+
+    @rule(contact=st.sampled_from(["c0r1", "c1r1", "c0None"]), active=st.booleans())
+    def come_and_go(self, contact: str, active: bool) -> None:
+        with self.site.database.write() as session:
+            session.execute(update(ContactRow).where(ContactRow.id == contact).values(active=active))
+
+    @rule()
+    def watch_on_call(self) -> None:
+        self.site.service.watch_on_call(self.site.ns)
+
+    @invariant()
+    def no_step_is_skipped(self) -> None:
+        """Every step up to where an alert stands was taken or, because it meant nobody, passed; in this order."""
+        if not hasattr(self, "site"):
+            return
+        for alert in self.site.service.list(limit=1000).alerts:
+            reached, stands = set(), 0
+            for entry in self.site.service.history(alert.id):
+                if entry.type is EntryType.REOPENED:
+                    stands = 0
+                if entry.type not in (EntryType.RAISED, EntryType.ESCALATED):
+                    continue
+                passed = [one["step"] for one in entry.detail.get("passed", ())]
+                here = entry.detail.get("step")
+                order = passed if here is None else [*passed, here]
+                assert order == sorted(order)
+                assert not order or order[0] >= stands, "only upward"
+                stands = order[-1] if order else stands
+                reached |= set(order)
+            asked = {n for n, step in enumerate(alert.plan["steps"], 1) if set(step["targets"]) == {"prompt"}}
+            assert set(range(1, alert.step + 2)) <= reached | asked
 
     @invariant()
     def the_chain_is_whole(self) -> None:
@@ -193,6 +276,8 @@ class AlertMachine(RuleBasedStateMachine):
         """In the end everything works again: all that is open is told, and whoever was told hears how it ends."""
         self.site.restart()
         self.site.now = max(self.site.now, 0) + 100_000
+        with self.site.database.write() as session:
+            session.execute(update(ContactRow).values(active=True))
         for _ in range(30):
             self.site.service.tick(self.site.ns)
             self.site.send(Accepted("x"))
@@ -204,7 +289,7 @@ class AlertMachine(RuleBasedStateMachine):
             assert alert.state is not State.RAISED
             told = {i.contact for i in items if i.event == "alert.raised" and i.state is RowState.DELIVERED}
             if alert.state.open:
-                assert {"assist"} <= told or alert.kind in ("battery_low", "delivery_failed") or alert.state.answered
+                assert {"assist"} <= told or KIND_ROWS[alert.kind].technical or alert.state.answered
             else:
                 ends = {i.contact for i in items if i.event in ("alert.cancelled", "alert.resolved")}
                 assert told <= ends | {"assist"}
