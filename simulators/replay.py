@@ -14,10 +14,10 @@ import numpy as np
 from device_drivers.yinling_wearable import decode_frame, encode_serial
 from simulators.motion import Recording as RecordedMotion
 from simulators.uplink import Outgoing, Uplink
-from simulators.wearable import WearableModel
+from simulators.wearable import SECOND_NS, WearableModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from simulators.recordings import Recording
     from simulators.serial_port import SimulatedPort
@@ -30,11 +30,25 @@ WIDEST_G = 16.0
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What was played: which recording, as which device, and when its first sample was taken (UTC nanoseconds)."""
+    """What was played: which recording, as which device, and when its first sample was taken (UTC nanoseconds).
+
+    seed: of the wearable's chance; `messages` makes the same messages again.
+    """
 
     device: str
     recording: Recording
     start_ns: int
+    seed: int = 1
+
+
+def messages(played: Played) -> Iterator[tuple[int, str, bytes]]:
+    """What was sent, again: for each message the end of its second (UTC nanoseconds), topic and payload."""
+    player = _Player(played.device, played.recording, played.start_ns, 1.0, played.seed)
+    end_ns = played.start_ns
+    while not player.motion.finished:
+        end_ns += SECOND_NS
+        for topic, payload in player.due(end_ns):
+            yield end_ns, topic, payload
 
 
 class _Player:
@@ -78,8 +92,8 @@ async def replay_mqtt(
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
     return [
-        Played(account.username, recording, player.begin_ns)
-        for (recording, account), player in zip(recordings, players, strict=True)
+        Played(account.username, recording, player.begin_ns, seed + number)
+        for number, ((recording, account), player) in enumerate(zip(recordings, players, strict=True))
     ]
 
 
@@ -92,4 +106,4 @@ async def replay_serial(
         for _, payload in player.due(clock()):
             port.write(encode_serial(decode_frame(payload)))
         await asyncio.sleep(TICK_S)
-    return Played(device, recording, player.begin_ns)
+    return Played(device, recording, player.begin_ns, seed)

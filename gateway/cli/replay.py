@@ -6,8 +6,9 @@ import asyncio
 import json
 import tempfile
 import time
+from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
@@ -17,20 +18,23 @@ import typer
 from rich.table import Table
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.cli.offline import live_findings, offline_findings
 from gateway.cli.rig import HASTE, Rig, RigDevice
 from gateway.cli.setup import out
 from gateway.registry import Resident
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from gateway.cli.offline import Told
     from simulators.recordings import Recording
     from simulators.replay import Played
 
 WINDOW_S = 20.0
 SETTLE_S = 15.0
 """After a recording: the time in which a suspected fall is decided, and on top of it the cancel window."""
-MOST = 100
+COMPARE_S = 60.0
+MOST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,13 @@ class Result:
 
     played: Played
     alert: dict[str, Any] | None
+    live: Counter[Told] = field(default_factory=Counter)
+    offline: Counter[Told] | None = None
+
+    @property
+    def same(self) -> bool | None:
+        """Whether live and offline found the same; None where it was not compared."""
+        return None if self.offline is None else self.live == self.offline
 
     @property
     def right(self) -> bool:
@@ -52,7 +63,10 @@ class Result:
         alert = self.alert
         times = {} if alert is None else {name: _after(alert, name) for name in ("raised", "delivered", "acknowledged")}
         recording = self.played.recording
-        return {
+        compared = {} if self.offline is None else {"same": self.same, "live": _listed(self.live)}
+        if self.offline is not None and not self.same:
+            compared["offline"] = _listed(self.offline)
+        return compared | {
             "recording": recording.name,
             "device": self.played.device,
             "is_fall": recording.is_fall,
@@ -69,19 +83,27 @@ def replay(
     speed: Annotated[float, typer.Option(min=1.0, help="Times real time")] = 1.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON")] = None,
     limit: Annotated[int, typer.Option(help="At most so many recordings", max=MOST)] = 8,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Compare what was found with the offline detector on the same messages")
+    ] = False,
 ) -> None:
     """Play recordings as wearables through the real broker to a gateway, and see what becomes of each.
 
-    Exit 1 if a fall did not end as an acknowledged alert, or an activity made one.
+    Exit 1 if a fall did not end as an acknowledged alert, or an activity made one; with --compare, if the gateway
+    found anything else than the detector offline. A whole subject: --trial '*/U01/*' --limit 400.
     """
     recordings = _choose(path, trial, dataset, limit)
     with tempfile.TemporaryDirectory(prefix="yinling-replay-") as folder:
-        results = asyncio.run(_play(Path(folder), recordings, speed))
+        results = asyncio.run(_play(Path(folder), recordings, speed, compare=compare))
     plain = [result.plain() for result in results]
     if json_file is not None:
         json_file.write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     out.print(_table(plain))
-    if not all(result.right for result in results):
+    if compare:
+        number = sum(result.same is True for result in results)
+        findings = sum(result.live.total() for result in results)
+        out.print(f"live as offline: {number} of {len(results)} recordings, {findings} findings")
+    if not all(result.same if compare else result.right for result in results):
         raise typer.Exit(BAD_ANSWER)
 
 
@@ -126,7 +148,7 @@ def _choose(path: Path, pattern: str, dataset: str | None, limit: int) -> list[R
     raise typer.Exit(CANNOT)
 
 
-async def _play(folder: Path, recordings: Sequence[Recording], speed: float) -> list[Result]:
+async def _play(folder: Path, recordings: Sequence[Recording], speed: float, *, compare: bool = False) -> list[Result]:
     from simulators.replay import replay_mqtt
     from simulators.uplink import Account
 
@@ -142,9 +164,31 @@ async def _play(folder: Path, recordings: Sequence[Recording], speed: float) -> 
         accounts = [Account("127.0.0.1", rig.mqtt_port, name, rig.passwords[name]) for name in names]
         played = await replay_mqtt(list(zip(recordings, accounts, strict=True)), time.time_ns, speed)
         alerts = await asyncio.to_thread(_wait_for_answers, rig, played)
+        if compare:
+            offline = {one.device: offline_findings(one) for one in played}
+            live = await asyncio.to_thread(_wait_for_findings, rig, played, offline)
+            return [Result(one, alerts.get(one.device), live[one.device], offline[one.device]) for one in played]
     finally:
         rig.stop()
     return [Result(one, alerts.get(one.device)) for one in played]
+
+
+def _wait_for_findings(
+    rig: Rig, played: Sequence[Played], offline: Mapping[str, Counter[Told]]
+) -> dict[str, Counter[Told]]:
+    """What the gateway found, as soon as it is what is expected, or at the deadline."""
+    deadline = time.monotonic() + COMPARE_S
+    with rig.api() as api:
+        while True:
+            rig.check_alive()
+            found = live_findings(api, played)
+            if found == offline or time.monotonic() > deadline:
+                return found
+            time.sleep(1.0)
+
+
+def _listed(findings: Counter[Told]) -> list[dict[str, Any]]:
+    return [{"phase": phase, "ms": ms, "verdict": verdict} for phase, ms, verdict in sorted(findings.elements())]
 
 
 def _wait_for_answers(rig: Rig, played: Sequence[Played]) -> dict[str, dict[str, Any]]:

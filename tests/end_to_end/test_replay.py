@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from fnmatch import fnmatch
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,3 +37,20 @@ def test_recorded_falls_are_answered_and_recorded_activities_are_silent(tmp_path
     wrong = [result.plain() for result in results if not result.right]
     assert wrong == []
     assert sum(result.played.recording.is_fall for result in results) == 4
+
+
+WHOLE = {"weda-fall": ("F01/U02/*", "D04/U02/*"), "sisfall": ("F06/SA03/*", "D11/SA03/R0[12]")}
+
+
+@pytest.mark.slow
+def test_the_gateway_finds_live_what_the_evaluation_finds_offline(tmp_path: Path, data_folder: Path) -> None:
+    recordings = [
+        one
+        for dataset, patterns in WHOLE.items()
+        for pattern in patterns
+        for one in LOADERS[dataset](data_folder / f"{dataset}.zip", partial(fnmatch, pat=f"{dataset}/{pattern}"))
+    ]
+    results = asyncio.run(_play(tmp_path, recordings, 4.0, compare=True))
+    assert [result.plain() for result in results if not result.same] == []
+    assert len(results) == len(recordings) >= 10
+    assert sum(result.live.total() for result in results) >= 2 * sum(one.is_fall for one in recordings) - 4
