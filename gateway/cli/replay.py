@@ -110,7 +110,7 @@ def replay(
 @app.command()
 def simulate(
     scenario: Annotated[Path, typer.Argument(help="A scenario file, or the name of a shipped one")],
-    accounts: Annotated[Path, typer.Option(help="JSON: host, port, passwords of the devices")],
+    accounts: Annotated[Path, typer.Option(help="JSON: host, port, passwords, tcp_port, ports of devices")],
     links: Annotated[Path, typer.Option(help="Folder for the links to the simulated serial ports")] = Path(),
     truth: Annotated[Path, typer.Option(help="Where to write what truly happened, as JSON lines")] = Path(
         "truth.jsonl"
