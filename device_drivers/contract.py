@@ -72,8 +72,10 @@ def _driver_problems(driver: Any) -> Iterator[str]:
         yield "title_zh and title_en are texts for people"
     if type(asked.baud) is not int or not 300 <= asked.baud <= 4_000_000:
         yield f"baud is {asked.baud!r}: write bits per second, for example 9600"
-    if type(asked.lost_after_s) not in _NUMBERS or not asked.lost_after_s > 0:
-        yield f"lost_after_s is {asked.lost_after_s!r}: write seconds, or math.inf"
+    for name in ("lost_after_s", "signal_lost_after_s"):
+        value = getattr(asked, name)
+        if type(value) not in _NUMBERS or not value > 0:
+            yield f"{name} is {value!r}: write seconds, or math.inf"
 
 
 def make_stream(driver: Driver, device_id: str, options: Mapping[str, Any]) -> StreamCodec:

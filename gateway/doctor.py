@@ -140,13 +140,20 @@ def _broker(settings: Settings) -> Iterator[Check]:
 
 def _drivers(settings: Settings) -> Iterator[Check]:
     """The drivers that the settings use, each tried by making its codec; and all that are installed and broken."""
-    for family in settings.mqtt.families:
-        yield _driver(f"driver:{family}", family, "mqtt.families", lambda one: _message(one, settings))
-    for line in settings.serial:
-        setting = f"serial {line.device_id}"
-        yield _driver(f"driver:{line.family}:{line.device_id}", line.family, setting, partial(_stream, line))
-    for family in dict.fromkeys(family for port in settings.tcp for family in port.families):
-        yield _driver(f"driver:{family}", family, "tcp.families", lambda one: make_stream(one, "", {}))
+    uses: list[tuple[str, str, Callable[[Driver], object]]]
+    uses = [(family, "mqtt.families", partial(_message, settings)) for family in settings.mqtt.families]
+    uses += [(line.family, f"serial {line.device_id}", partial(_stream, line)) for line in settings.serial]
+    uses += [(family, "tcp.families", _tcp_stream) for port in settings.tcp for family in port.families]
+    well: dict[str, None] = {}
+    for family, setting, make in uses:
+        trouble = _trouble(family, setting, make)
+        if trouble is None:
+            well[family] = None
+        else:
+            yield trouble
+    if well:
+        names = ", ".join(well)
+        yield Check("drivers", Verdict.OK, f"可用的驱动：{names}", f"these drivers are well: {names}")
     for broken in broken_drivers():
         fix = (
             f"修正或卸载软件包 {broken.package}（docs/write-a-driver.md）",
@@ -156,7 +163,7 @@ def _drivers(settings: Settings) -> Iterator[Check]:
         yield Check(f"driver:{broken.name}", Verdict.FAIL, zh, f"cannot be used: {broken}", *fix)
 
 
-def _message(driver: Driver, settings: Settings) -> object:
+def _message(settings: Settings, driver: Driver) -> object:
     return make_message(driver, settings.drivers.get(driver.family, {}))
 
 
@@ -164,7 +171,12 @@ def _stream(line: SerialSettings, driver: Driver) -> object:
     return make_stream(driver, line.device_id, line.options)
 
 
-def _driver(name: str, family: str, setting: str, make: Callable[[Driver], object]) -> Check:
+def _tcp_stream(driver: Driver) -> object:
+    return make_stream(driver, "", {})
+
+
+def _trouble(family: str, setting: str, make: Callable[[Driver], object]) -> Check | None:
+    name = f"driver:{family}"
     try:
         make(find_driver(family))
     except UnknownFamilyError as error:
@@ -176,7 +188,7 @@ def _driver(name: str, family: str, setting: str, make: Callable[[Driver], objec
     except ValueError as error:
         fix = (f"改正 {setting} 的选项", f"correct the options of {setting}")
         return Check(name, Verdict.FAIL, str(error), str(error), *fix)
-    return Check(name, Verdict.OK, "驱动已安装", "the driver is installed")
+    return None
 
 
 def _serial(settings: Settings) -> Iterator[Check]:

@@ -97,7 +97,11 @@ def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language
 
 
 def _live(api: httpx.Client, device_id: str) -> list[dict[str, Any]]:
-    answer = api.get("/api/v1/devices")
+    try:
+        answer = api.get("/api/v1/devices")
+    except httpx.TransportError as error:
+        errors.print(f"yinling: no gateway at {api.base_url}: {error}; is `yinling run` running?", highlight=False)
+        raise typer.Exit(CANNOT) from error
     if answer.status_code != httpx.codes.OK:
         errors.print(f"yinling: the gateway answered {answer.status_code}: {answer.text[:200]}", highlight=False)
         raise typer.Exit(CANNOT)

@@ -75,6 +75,7 @@ def test_every_driver_of_ours_keeps_the_contract() -> None:
         ({"lost_after_s": "300"}, "lost_after_s is '300'"),
         ({"lost_after_s": math.nan}, "lost_after_s is nan"),
         ({"lost_after_s": 0}, "lost_after_s is 0"),
+        ({"signal_lost_after_s": None}, "signal_lost_after_s is None"),
     ],
 )
 def test_what_is_wrong_with_a_driver_is_said(wrong: dict[str, Any], text: str) -> None:
