@@ -153,6 +153,8 @@ class AlertSettings(SettingsPart):
     """
 
     cancel_window_s: float = Field(20.0, ge=0, le=120)
+    learn_fall_sensitivity: bool = False
+    """Let outcomes that carers give teach the fall sensitivity of single residents (docs/fall-detection.md)."""
     reopen_high_s: float = Field(900.0, ge=60, le=86_400)
     reopen_medium_s: float = Field(7200.0, ge=60, le=604_800)
     reopen_low_s: float = Field(86_400.0, ge=60, le=604_800)

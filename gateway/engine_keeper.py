@@ -95,7 +95,7 @@ class EngineKeeper:
         self.engine = make_engine()
         self.faults = FaultHistory()
         self.assigned: dict[str, str | None] = {}
-        self._options: dict[str, Mapping[str, float]] = {}
+        self._options: dict[str, Mapping[str, Any]] = {}
         self._make_engine = make_engine
         self._live = live
         self._unknown = _Unknown()
@@ -112,7 +112,7 @@ class EngineKeeper:
         """Whether it is registered or has raised a life alarm."""
         return device_id in self.assigned or device_id in self._unknown.heard_s
 
-    def assign(self, assignments: Mapping[str, str | None], options: Mapping[str, Mapping[str, float]]) -> bool:
+    def assign(self, assignments: Mapping[str, str | None], options: Mapping[str, Mapping[str, Any]]) -> bool:
         """Make the watched devices exactly these: device -> resident. Whether that is news. options: of a device."""
         if assignments == self.assigned and options == self._options:
             return False

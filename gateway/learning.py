@@ -33,15 +33,15 @@ REMEMBERED_NS = 365 * 24 * 3600 * 1_000_000_000
 
 
 class SensitivityLearner:
-    """low_threshold, low_finds: of the model in use (see `analytics.personal`)."""
+    """card: of the model in use (see `low_point`). levels: of residents that are not at the normal one."""
 
-    def __init__(self, database: Database, *, low_threshold: float, low_finds: float | None) -> None:
+    def __init__(self, database: Database, card: str) -> None:
         self._database = database
-        self._low_threshold = low_threshold
-        self._low_finds = low_finds
+        self._low_threshold, self._low_finds = low_point(card)
+        self.levels: dict[str, str] = {}
 
-    def review(self, now_ns: int) -> dict[str, str]:
-        """Look at all outcomes and write down what changed; the level of every resident that is not the normal one."""
+    def review(self, now_ns: int) -> bool:
+        """Look at all outcomes and write down what changed; whether `levels` is another than before."""
         with self._database.read() as session:
             levels, judged = _levels(session), _judged(session, now_ns)
         changed = {}
@@ -71,7 +71,8 @@ class SensitivityLearner:
                         detail=detail,
                     )
             levels |= {resident: learned.sensitivity for resident, learned in changed.items()}
-        return {resident: level for resident, level in levels.items() if level != NORMAL}
+        before, self.levels = self.levels, {one: level for one, level in levels.items() if level != NORMAL}
+        return self.levels != before
 
 
 def with_levels(
@@ -85,13 +86,18 @@ def with_levels(
     return merged
 
 
-def low_finds(card: str) -> float | None:
-    """What the model's card says `low` finds at least (the lowest over wear sites), None where it does not say."""
+def low_point(card: str) -> tuple[float, float | None]:
+    """Threshold of `low` (the highest over wear sites) and what it finds at least (the lowest), by the model's card.
+
+    The card has them as operating_points: {site: {"low": {"threshold": t, "sensitivity": {"low": s}}}}; where it has
+    not, what `low` finds is None and nothing is learned.
+    """
     try:
-        points = json.loads(card)["operating_points"]
-        return min(float(site["low"]["sensitivity"]["low"]) for site in points.values())
+        points = [site["low"] for site in json.loads(card)["operating_points"].values()]
+        thresholds = [float(one["threshold"]) for one in points]
+        return max(thresholds), min(float(one["sensitivity"]["low"]) for one in points)
     except (KeyError, TypeError, ValueError):
-        return None
+        return 1.0, None
 
 
 def _levels(session: Session) -> dict[str, str]:

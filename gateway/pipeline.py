@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 from collections import deque
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -115,7 +115,7 @@ class Pipeline:
                 return
 
     def assign(
-        self, assignments: Mapping[str, str | None], options: Mapping[str, Mapping[str, float]] | None = None
+        self, assignments: Mapping[str, str | None], options: Mapping[str, Mapping[str, Any]] | None = None
     ) -> bool:
         """Make the watched devices exactly these: device -> resident (None: a room's device). Whether that is news.
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from analytics.engine import default_engine
+from analytics.falls.model import shipped
 from device_drivers.registry import broken_drivers
 from gateway import box_health, wiring
 from gateway.alerts.dispatcher import Dispatcher
@@ -29,6 +30,7 @@ from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
+from gateway.learning import SensitivityLearner, with_levels
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
@@ -64,6 +66,7 @@ REGISTRY_S = 5.0
 HEALTH_S = 5.0
 RETAIN_S = 3600.0
 SNIPPETS_S = 2.0
+LEARN_S = 600.0
 WATCHDOG_S = 5.0
 LOOK_S = 2.0
 
@@ -88,6 +91,7 @@ class Gateway:
         self.server: GatewayServer | None = None
         self._serving = asyncio.Event()
         self.home_assistant: HomeAssistantLink | None = None
+        self.learner: SensitivityLearner | None = None
         self.sources: list[Source] = []
         self.left_out: dict[str, str] = {}
         self._interruptions = Interruptions()
@@ -118,6 +122,8 @@ class Gateway:
         self._channels = wiring.assist_channels(settings)
         self.dispatcher = Dispatcher(self.alerts, self._channels, clock=self.clock)
         self.forwarder = wiring.influx_forwarder(settings, self.store)
+        if settings.alerts.learn_fall_sensitivity:
+            self.learner = SensitivityLearner(self.database, shipped().card)
         self.snippets = SnippetKeeper(
             self.registry, Consents(self.database), self.store, self.async_store, self.in_database, self.clock
         )
@@ -173,7 +179,8 @@ class Gateway:
             if isinstance(source, TcpSource):
                 source.allow(devices)
         self._families = {device.id: device.family for device in devices if device.id in assignments}
-        if self.pipeline.assign(assignments, watch_options(devices)):
+        levels = {} if self.learner is None else self.learner.levels
+        if self.pipeline.assign(assignments, with_levels(watch_options(devices), assignments, levels)):
             self.broadcast.publish("registry", {})
         if self.broker is not None and accounts != self._accounts:
             self._accounts = accounts
@@ -264,6 +271,8 @@ class Gateway:
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
         yield "watchdog", self._every("watchdog", WATCHDOG_S, self._alive)
+        if self.learner is not None:
+            yield "learning", self._every("learning", LEARN_S, self._learn)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
         if self.home_assistant is not None:
@@ -360,6 +369,11 @@ class Gateway:
         if self.monotonic() - self.pipeline.health.last_turn_s < box_health.SILENT_TURN_S:
             notify(READY)
             notify(ALIVE)
+
+    async def _learn(self) -> None:
+        """What carers said of fall alerts may have taught the sensitivity of a resident."""
+        if self.learner is not None and await self.in_database(self.learner.review, self.clock()):
+            await self.registry_changed()
 
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):

@@ -30,10 +30,7 @@ from analytics.blocks import stack
 from analytics.cohort import Cohort
 from analytics.engine import default_engine
 from analytics.falls import FallDetector
-from analytics.falls.features import BEFORE, WIDTH, describe
 from analytics.falls.gate import IMPACT_G, scan, thresholds_squared
-from analytics.falls.model import shipped
-from analytics.falls.physics import unmistakable
 from device_drivers.observations import Samples
 from gateway.cli.bench import bench_app, machine
 from gateway.cli.setup import out
@@ -175,17 +172,22 @@ def python_loop(blocks: Delivery) -> int:
 
 
 def candidate_cost(number: int) -> dict[str, Any]:
-    """What features, model and rule take for each of so many candidates at once, ms."""
-    windows = np.random.default_rng(2).normal(0, 0.3, (number, WIDTH, 3)).astype(np.float32)
-    windows[:, BEFORE] = 4.0
-    model = shipped()
+    """What one impact costs among so many at the same time, ms: a second with them beside one without."""
+    costs = [_with_blows(number, 4.0) - _with_blows(number, 1.0) for _ in range(5)]
+    return {"candidates": number, "ms_each": round(1e3 * median(costs) / number, 4)}
 
-    def work() -> None:
-        features = describe(windows)
-        np.maximum(model.score(features), unmistakable(features))
 
-    work()
-    return {"candidates": number, "ms_each": round(1e3 * median(_timed(work) for _ in range(5)) / number, 4)}
+def _with_blows(wearers: int, size: float) -> float:
+    """Processor seconds for six seconds of wearers at rest who all have one sample of this many g in the third."""
+    detector = FallDetector(slots=wearers)
+    take = _watching(detector, wearers)
+    spent = 0.0
+    for number, delivery in enumerate(deliveries(wearers, 6)):
+        for block in delivery:
+            block.values[:] = (0.0, 0.0, 1.0)
+            block.values[round(RATE_HZ) // 2] *= size if number == 2 else 1.0
+        spent += take(number, delivery)
+    return spent
 
 
 def memory(wearers: int) -> int:

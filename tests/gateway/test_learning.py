@@ -16,7 +16,7 @@ from gateway.alerts.routing import ContactRouter
 from gateway.alerts.service import AlertService
 from gateway.audit import read_audit, verify_audit
 from gateway.database import Database, open_database
-from gateway.learning import SensitivityLearner, low_finds, with_levels
+from gateway.learning import SensitivityLearner, low_point, with_levels
 
 S = 1_000_000_000
 T0 = 1_750_000_000 * S
@@ -47,23 +47,30 @@ class Home:
         self.alerts.resolve(take.alert.id, "护士小王", self.now_ns, outcome=outcome)
 
 
-def learner(database: Database) -> SensitivityLearner:
-    return SensitivityLearner(database, low_threshold=0.7, low_finds=0.95)
+def card(threshold: float = 0.7, finds: float = 0.95) -> dict[str, object]:
+    return {"low": {"threshold": threshold, "sensitivity": {"value": 0.97, "low": finds}}}
+
+
+def levels(database: Database, now_ns: int) -> dict[str, str]:
+    learner = SensitivityLearner(database, json.dumps({"operating_points": {"wrist": card()}}))
+    assert learner.review(now_ns) == bool(learner.levels)
+    assert not learner.review(now_ns)
+    return learner.levels
 
 
 def test_false_alarms_teach_and_a_fall_unteaches_with_reasons_in_the_audit(database: Database) -> None:
     home = Home(database)
     for number in range(NEEDED):
-        assert learner(database).review(home.now_ns) == {}
+        assert levels(database, home.now_ns) == {}
         home.fall(0.6, Outcome.FALSE_ALARM, key="score" if number else "w1.score")
         home.fall(0.6, Outcome.FALSE_ALARM, resident="r2", kind="help_call")
         home.fall("none", Outcome.FALSE_ALARM, resident="r3")
         home.fall(True, Outcome.FALSE_ALARM, resident="r3")
         home.fall(0.6, Outcome.OTHER, resident="r4")
     for _ in range(2):
-        assert learner(database).review(home.now_ns) == {"r1": "low"}
+        assert levels(database, home.now_ns) == {"r1": "low"}
     home.fall(0.75, Outcome.REAL_FALL)
-    assert learner(database).review(home.now_ns) == {}
+    assert levels(database, home.now_ns) == {}
     with database.read() as session:
         said = [row.detail for row in read_audit(session, subject="resident:r1") if row.actor == "learning"]
     assert [(one["from"], one["to"]) for one in said] == [("low", "normal"), ("normal", "low")]
@@ -82,9 +89,8 @@ def test_levels_reach_the_devices_of_the_resident_unless_a_person_set_them() -> 
     assert options["w1"] == {"lost_after_s": 60.0}
 
 
-def test_what_low_finds_is_read_from_the_card_or_not_known() -> None:
-    point = {"low": {"sensitivity": {"value": 0.96, "low": 0.93}}}
-    other = {"low": {"sensitivity": {"value": 0.97, "low": 0.91}}}
-    assert low_finds(json.dumps({"operating_points": {"wrist": point, "waist": other}})) == 0.91
-    for card in ("{}", "no JSON", '{"operating_points": {}}', '{"operating_points": {"wrist": {"low": 1}}}'):
-        assert low_finds(card) is None
+def test_the_point_of_low_is_read_from_the_card_or_not_known() -> None:
+    both = {"operating_points": {"wrist": card(0.6, 0.93), "waist": card(0.7, 0.91)}}
+    assert low_point(json.dumps(both)) == (0.7, 0.91)
+    for text in ("{}", "no JSON", '{"operating_points": {}}', '{"operating_points": {"wrist": {"low": 1}}}'):
+        assert low_point(text) == (1.0, None)
