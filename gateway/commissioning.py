@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,12 +33,53 @@ STEPS = (
     Step("door", "请打开门再关上。", "Open the door and close it."),
     Step("smoke", "请按住烟感的测试按钮。", "Hold the test button of the smoke detector."),
 )
+STEP_OF = {step.signal: step for step in STEPS}
 TESTED_BY_BUTTON = {"smoke": "alarm_test", "gas": "alarm_test", "carbon_monoxide": "alarm_test"}
 
 
+PREFIX = "commissioning:"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """One step that was tried: whether the gateway saw it, and when (UTC nanoseconds)."""
+
+    signal: str
+    seen: bool
+    at_ns: int
+
+
 def commissioning_key(device_id: str) -> str:
-    """Name of the setting that keeps a device's last result: JSON {"at_ns": ..., "steps": {signal: seen}}."""
-    return f"commissioning:{device_id}"
+    """Name of the setting that keeps what was tried with a device."""
+    return f"{PREFIX}{device_id}"
+
+
+def tried_text(tried: Iterable[Tried]) -> str:
+    """The value of that setting: JSON {"steps": {signal: {"seen": ..., "at_ns": ...}}}."""
+    return json.dumps({"steps": {one.signal: {"seen": one.seen, "at_ns": one.at_ns} for one in tried}})
+
+
+def tried_of(text: str | None) -> tuple[Tried, ...]:
+    """The steps kept in that setting, in their order; none where it is absent or not readable.
+
+    Older ones hold {"at_ns": ..., "steps": {signal: seen}}.
+    """
+    try:
+        tree = json.loads(text or "{}")
+        return tuple(_tried(signal, step, tree.get("at_ns", 0)) for signal, step in tree.get("steps", {}).items())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ()
+
+
+def merged(known: Iterable[Tried], new: Iterable[Tried]) -> tuple[Tried, ...]:
+    """What is known after some steps were tried again."""
+    return tuple({one.signal: one for one in (*known, *new)}.values())
+
+
+def _tried(signal: str, step: Any, at_ns: int) -> Tried:
+    if isinstance(step, bool):
+        return Tried(signal, step, int(at_ns))
+    return Tried(signal, step["seen"] is True, int(step["at_ns"]))
 
 
 def steps_of(family: str, heard: Iterable[str]) -> list[Step]:

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from device_drivers.codec import Note
-
     from gateway.alerts.service import AlertService
     from gateway.broadcast import Broadcast
     from gateway.config import Settings

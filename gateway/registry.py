@@ -270,6 +270,12 @@ class Registry:
             row = session.get(SettingRow, key)
             return row.value if row else None
 
+    def settings_below(self, prefix: str) -> dict[str, str]:
+        """Every stored setting whose name begins with the prefix, by the rest of its name."""
+        query = select(SettingRow).where(SettingRow.key.startswith(prefix, autoescape=True))
+        with self._database.read() as session:
+            return {row.key.removeprefix(prefix): row.value for row in session.scalars(query)}
+
     def put_setting(self, key: str, value: str, *, by: str, now_ns: int) -> None:
         """Store a setting. Its value is not written into the audit trail."""
         with self._database.write() as session:

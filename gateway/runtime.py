@@ -29,6 +29,7 @@ from gateway.broker.supervisor import Broker
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
+from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.learning import SensitivityLearner, with_levels
 from gateway.live import LiveState
@@ -42,14 +43,17 @@ from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
 from gateway.tcp_source import TcpSource
 from gateway.watchdog import ALIVE, READY, notify
+from gateway.ways import ways_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
     from analytics.findings import Finding
+    from device_drivers.codec import Note
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.config import BrokerUser
     from gateway.config import Settings
+    from gateway.device_commands import Command
     from gateway.home_assistant_link import HomeAssistantLink
     from gateway.registry import Device
     from gateway.server import GatewayServer
@@ -194,6 +198,16 @@ class Gateway:
         ports = [source for source in self.sources if isinstance(source, TcpSource)]
         return any(port.command(device_id, name, value) for port in ports)
 
+    async def ask(self, command: Command) -> Note | None:
+        """Give a device on a TCP port a command; its answer, None if none comes.
+
+        Raises NotConnectedError, CommandBusyError, UnknownCommandError, and ValueError for a value that does not fit.
+        """
+        for source in self.sources:
+            if isinstance(source, TcpSource) and command.device_id in source.connected_devices:
+                return await source.ask(command)
+        raise NotConnectedError(command.device_id)
+
     def health(self) -> Sequence[HealthItem]:
         """Every part of the box, now."""
         items = [
@@ -243,6 +257,8 @@ class Gateway:
             in_database=self.in_database,
             health=self.health,
             registry_changed=self.registry_changed,
+            ways=lambda: ways_in(self.sources),
+            ask=self.ask,
         )
 
     def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser], list[Device]]:

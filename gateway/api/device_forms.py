@@ -7,11 +7,24 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from device_drivers.signals import SIGNALS
-from gateway.api.forms import Answer, Form, Moment, Name, RecordId, ShortText, Words, moment, moment_or_none
+from gateway.api.forms import (
+    Answer,
+    DeviceId,
+    Form,
+    Moment,
+    Name,
+    RecordId,
+    ShortText,
+    Words,
+    moment,
+    moment_or_none,
+)
+from gateway.device_view import Standing
 
 if TYPE_CHECKING:
-    from gateway.live import LiveDevice, LiveValue
-    from gateway.registry import Assignment, Device
+    from gateway.commissioning import Tried
+    from gateway.device_view import DeviceView, SignalView, Talker, Trouble, WayView
+    from gateway.mishaps import Mishap
 
 Placement = Literal["worn", "room"]
 OptionName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -23,7 +36,7 @@ Options = Annotated[dict[OptionName, ShortText | bool | OptionNumber | OptionFra
 class DeviceForm(Form):
     """A new device. id: as its observations name it; a wearable's is part of its topic."""
 
-    id: Annotated[RecordId, Field(examples=["w1"])]
+    id: Annotated[DeviceId, Field(examples=["w1", "zigbee2mqtt/sos"])]
     family: Annotated[Name, Field(examples=["yinling_wearable"])]
     name: Annotated[ShortText, Field(examples=["李奶奶的手环"])] = ""
     placement: Placement = "room"
@@ -60,11 +73,47 @@ class ValueAnswer(Answer):
     received: Moment
 
 
+class TroubleAnswer(Answer):
+    """One thing that is not as it should be."""
+
+    word: Annotated[str, Field(examples=["silent"])]
+    standing: Standing
+    title: Words
+
+
+class WayAnswer(Answer):
+    """How the device reaches the gateway. connected: the way is up and, where it has its own, its connection too."""
+
+    name: Annotated[str, Field(examples=["serial:radar-bedroom"])]
+    kind: Annotated[Literal["serial", "mqtt", "tcp"], Field(examples=["serial"])]
+    connected: bool
+    error: str | None
+
+
+class StepAnswer(Answer):
+    """One step of the commissioning. seen: null where it was not tried yet."""
+
+    signal: Annotated[str, Field(examples=["fall"])]
+    title: Words
+    seen: bool | None
+    at: Moment | None
+
+
+class MishapAnswer(Answer):
+    """Input that was not understood. hex: its bytes, at most 512. topic: null where it came over a line."""
+
+    received: Moment
+    reason: Annotated[str, Field(examples=["checksum"])]
+    topic: str | None
+    hex: Annotated[str, Field(examples=["53 59 80 81 00 01 00 7d 54 43"])]
+
+
 class DeviceAnswer(Answer):
     """A device with what is known of it right now. heard: its last frame. fresh: some value of it still holds."""
 
     id: Annotated[str, Field(examples=["w1"])]
     family: Annotated[str, Field(examples=["yinling_wearable"])]
+    title: Annotated[Words | None, Field(description="Of the family; null where its driver is not installed")]
     name: str
     placement: str
     room: str
@@ -72,18 +121,44 @@ class DeviceAnswer(Answer):
     active: bool
     resident_id: Annotated[str | None, Field(examples=["r1"])]
     assigned: Moment | None
+    state: Annotated[Standing, Field(description="That of its gravest trouble; unused: not active")]
+    troubles: Annotated[list[TroubleAnswer], Field(description="The gravest first")]
     heard: Moment | None
     silent_s: Annotated[float | None, Field(description="Seconds since its last frame; null where it never spoke")]
+    lost_after_s: Annotated[float | None, Field(description="How long it may be silent; null: it speaks when used")]
     fresh: bool
     battery: Annotated[float | None, Field(description="%, null where unknown")]
     clock_skew_s: Annotated[float, Field(description="How far its clock is ahead")]
+    way: Annotated[WayAnswer | None, Field(description="Null where the settings have none for it")]
+    rejected: Annotated[int, Field(description="How much of its input could not be decoded since the start")]
+    commissioning: list[StepAnswer]
+    commands: Annotated[list[str], Field(examples=[["locate", "find"]])]
+    wave_age_s: Annotated[float | None, Field(description="Seconds since its last piece of acceleration; null: none")]
     values: list[ValueAnswer]
 
 
+class DeviceDetail(DeviceAnswer):
+    """A device with the latest input of it that could not be decoded."""
+
+    rejections: list[MishapAnswer]
+
+
+class TalkerAnswer(Answer):
+    """A device that sends or knocks and is registered nowhere. family, heard: null where not known."""
+
+    id: Annotated[str, Field(examples=["9032074659"])]
+    family: str | None
+    way: str | None
+    heard: Moment | None
+    silent_s: float | None
+    signals: list[str]
+
+
 class Devices(Answer):
-    """Devices by id."""
+    """Devices, those in trouble first. unknown: senders that are not registered; only for keys that see everything."""
 
     devices: list[DeviceAnswer]
+    unknown: list[TalkerAnswer]
 
 
 class MqttLogin(Answer):
@@ -100,46 +175,97 @@ class MadeDevice(Answer):
     mqtt: MqttLogin | None
 
 
-def describe(device: Device, placed: Assignment | None, live: LiveDevice | None, now_ns: int) -> DeviceAnswer:
-    """A device as it is told. Values from before the present assignment are another person's and stay out."""
-    since_ns = placed.from_ns if placed else 0
-    known = live.values if live else {}
-    values = [
-        value_answer(signal, value, now_ns)
-        for signal, value in sorted(known.items())
-        if value.received_ns >= since_ns and signal in SIGNALS
-    ]
-    battery = next((value.value for value in values if value.signal == "battery"), None)
-    heard_ns = live.heard_ns if live and live.heard_ns else None
-    return DeviceAnswer(
-        id=device.id,
-        family=device.family,
-        name=device.name,
-        placement=device.placement,
-        room=device.room,
-        options=dict(device.options),
-        active=device.active,
-        resident_id=placed.resident_id if placed else None,
-        assigned=moment_or_none(placed.from_ns if placed else None),
-        heard=moment_or_none(heard_ns),
-        silent_s=None if heard_ns is None else max(0.0, (now_ns - heard_ns) / 1e9),
-        fresh=any(not value.stale for value in values),
-        battery=battery if isinstance(battery, float) else None,
-        clock_skew_s=live.clock_skew_ns / 1e9 if live else 0.0,
-        values=values,
+def describe(view: DeviceView) -> DeviceAnswer:
+    """A device as it is told in a list."""
+    return DeviceAnswer(**_facts(view))
+
+
+def describe_in_full(view: DeviceView) -> DeviceDetail:
+    """A device as it is told alone."""
+    return DeviceDetail(**_facts(view), rejections=[_mishap(one) for one in reversed(view.mishaps.latest)])
+
+
+def describe_talker(one: Talker) -> TalkerAnswer:
+    """A sender that is not registered, as it is told."""
+    return TalkerAnswer(
+        id=one.id,
+        family=one.family,
+        way=one.way,
+        heard=moment_or_none(one.heard_ns),
+        silent_s=one.silent_s,
+        signals=list(one.signals),
     )
 
 
-def value_answer(signal: str, value: LiveValue, now_ns: int) -> ValueAnswer:
-    """One live value as it is told."""
-    row = SIGNALS[signal]
+def _facts(view: DeviceView) -> dict[str, Any]:
+    device, driver, placed = view.device, view.driver, view.assignment
+    return {
+        "id": device.id,
+        "family": device.family,
+        "title": Words(zh=driver.title_zh, en=driver.title_en) if driver is not None else None,
+        "name": device.name,
+        "placement": device.placement,
+        "room": device.room,
+        "options": dict(device.options),
+        "active": device.active,
+        "resident_id": view.resident_id,
+        "assigned": moment_or_none(placed.from_ns if placed else None),
+        "state": view.standing,
+        "troubles": [_trouble(one) for one in view.troubles],
+        "heard": moment_or_none(view.heard_ns),
+        "silent_s": view.silent_s,
+        "lost_after_s": view.lost_after_s,
+        "fresh": view.fresh,
+        "battery": view.battery,
+        "clock_skew_s": view.clock_skew_s,
+        "way": _way(view.way),
+        "rejected": view.mishaps.count,
+        "commissioning": [*map(_step, view.tried), *map(_untried, view.untried)],
+        "commands": list(driver.commands) if driver is not None else [],
+        "wave_age_s": view.wave_age_s,
+        "values": [_value(one) for one in view.signals],
+    }
+
+
+def _title(signal: str) -> Words:
+    row = SIGNALS.get(signal)
+    return Words(zh=row.zh, en=row.en) if row is not None else Words(zh=signal, en=signal)
+
+
+def _value(one: SignalView) -> ValueAnswer:
     return ValueAnswer(
-        signal=signal,
-        title=Words(zh=row.zh, en=row.en),
-        unit=row.unit,
-        value=value.value,
-        quality=value.quality,
-        stale=value.is_stale(signal, now_ns),
-        at=moment(value.at_ns),
-        received=moment(value.received_ns),
+        signal=one.signal,
+        title=_title(one.signal),
+        unit=SIGNALS[one.signal].unit,
+        value=one.value,
+        quality=one.quality,
+        stale=one.stale,
+        at=moment(one.at_ns),
+        received=moment(one.received_ns),
+    )
+
+
+def _trouble(one: Trouble) -> TroubleAnswer:
+    return TroubleAnswer(word=one.word, standing=one.standing, title=Words(zh=one.zh, en=one.en))
+
+
+def _way(way: WayView | None) -> WayAnswer | None:
+    if way is None:
+        return None
+    return WayAnswer.model_validate(
+        {"name": way.name, "kind": way.kind, "connected": way.connected, "error": way.error}
+    )
+
+
+def _step(one: Tried) -> StepAnswer:
+    return StepAnswer(signal=one.signal, title=_title(one.signal), seen=one.seen, at=moment(one.at_ns))
+
+
+def _untried(signal: str) -> StepAnswer:
+    return StepAnswer(signal=signal, title=_title(signal), seen=None, at=None)
+
+
+def _mishap(one: Mishap) -> MishapAnswer:
+    return MishapAnswer(
+        received=moment(one.received_ns), reason=one.reason, topic=one.topic or None, hex=one.raw.hex(" ")
     )

@@ -15,27 +15,32 @@ from gateway.api.caller import ContextDep, Needs, actor, audit_read, check_sees,
 from gateway.api.device_forms import (
     DeviceAnswer,
     DeviceChange,
+    DeviceDetail,
     DeviceForm,
     Devices,
     MadeDevice,
     MqttLogin,
     Placing,
     describe,
+    describe_in_full,
+    describe_talker,
 )
-from gateway.api.forms import RecordId
+from gateway.api.forms import AnyDeviceId, RecordId
 from gateway.api.keys import ApiKey
 from gateway.api.problems import Problem, not_found, responses
 from gateway.api.scopes import Scope
 from gateway.broker.config import hash_password
-from gateway.registry import Assignment, Device
+from gateway.device_view import look, look_at, read_registered
+from gateway.registry import Device
 
 if TYPE_CHECKING:
     from gateway.context import Context
+    from gateway.device_view import DeviceView
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 Reader = Annotated[ApiKey, Depends(Needs(Scope.DEVICES_READ))]
 Writer = Annotated[ApiKey, Depends(Needs(Scope.DEVICES_WRITE))]
-DevicePath = Annotated[RecordId, Path(description="The device's id · 设备编号", examples=["w1"])]
+DevicePath = Annotated[AnyDeviceId, Path(description="The device's id · 设备编号", examples=["w1", "zigbee2mqtt/sos"])]
 PASSWORD_BYTES = 32
 ACCOUNT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}", re.ASCII)
 """An id that can be an account of the broker and a level of a topic."""
@@ -51,24 +56,30 @@ async def list_devices(
     resident: Annotated[RecordId | None, Query(description="Only those of this resident")] = None,
     active: Annotated[bool, Query(description="Only those in use")] = True,
 ) -> Devices:
-    """Each with its latest values, how fresh they are, battery, and when it was last heard.
+    """Those in trouble first, each with its state, latest values, battery, way in, and when it was last heard.
 
-    A key for some residents sees the devices that are theirs now.
+    A key for some residents sees the devices that are theirs now. `unknown`: those that send and are not registered.
     """
-    found, placed = await in_database(context, lambda: _all(context, active_only=active))
-    seen = [one for one in found if key.may_see(_owner(placed.get(one.id)))]
+    registered = await in_database(context, lambda: read_registered(context.registry))
+    view = look(registered, context.live, context.ways(), context.clock())
+    seen = [one for one in view.devices if key.may_see(one.resident_id) and (one.device.active or not active)]
     if resident is not None:
-        seen = [one for one in seen if _owner(placed.get(one.id)) == resident]
-    await audit_read(context, key, "devices.listed", "devices", {"devices": [one.id for one in seen]})
-    return Devices(devices=[_answer(context, one, placed.get(one.id)) for one in seen])
+        seen = [one for one in seen if one.resident_id == resident]
+    unknown = [describe_talker(one) for one in view.unknown] if resident is None and key.may_see(None) else []
+    await audit_read(context, key, "devices.listed", "devices", {"devices": [one.device.id for one in seen]})
+    return Devices(devices=[describe(one) for one in seen], unknown=unknown)
 
 
-@router.get("/{device_id}", summary="Get a device · 设备详情", responses=responses(404))
-async def get_device(context: ContextDep, key: Reader, device_id: DevicePath) -> DeviceAnswer:
-    """One device with what is known of it right now."""
-    found, placed = await in_database(context, lambda: _seen(context, key, device_id))
-    await audit_read(context, key, "device.read", f"device:{device_id}", {"resident": _owner(placed)})
-    return _answer(context, found, placed)
+@router.get("/{device_id:path}", summary="Get a device · 设备详情", responses=responses(404))
+async def get_device(context: ContextDep, key: Reader, device_id: DevicePath) -> DeviceDetail:
+    """One device with what is known of it right now, and the latest bytes of it that could not be decoded.
+
+    The id may contain slashes, as they are or as %2F.
+    """
+    view = await _view(context, device_id)
+    check_sees(key, view.resident_id, "device", device_id)
+    await audit_read(context, key, "device.read", f"device:{device_id}", {"resident": view.resident_id})
+    return describe_in_full(view)
 
 
 @router.post("", status_code=201, summary="Add a device · 新增设备", responses=responses(409))
@@ -77,49 +88,49 @@ async def add_device(context: ContextDep, key: Writer, form: DeviceForm) -> Made
     check_sees_all(key)
     device = _new_device(form)
     await context.in_database(context.registry.add_device, device, by=actor(key), now_ns=context.clock())
-    login = await _new_login(context, key, device) if _has_account(device.family) else None
+    login = await _new_login(context, key, device) if _has_account(device) else None
     await context.registry_changed()
-    return MadeDevice(device=_answer(context, device, None), mqtt=login)
+    return MadeDevice(device=describe(await _view(context, device.id)), mqtt=login)
 
 
-@router.patch("/{device_id}", summary="Change a device · 修改设备", responses=responses(404))
+@router.patch("/{device_id:path}", summary="Change a device · 修改设备", responses=responses(404))
 async def change_device(context: ContextDep, key: Writer, device_id: DevicePath, change: DeviceChange) -> DeviceAnswer:
     """Fields that are left out stay as they are."""
 
-    def update() -> tuple[Device, Assignment | None]:
-        known, placed = _seen(context, key, device_id)
+    def update() -> None:
+        known = _seen(context, key, device_id)
         changed = replace(known, **change.model_dump(exclude_unset=True))
         context.registry.update_device(changed, by=actor(key), now_ns=context.clock())
-        return changed, placed
 
-    changed, placed = await in_database(context, update)
+    await in_database(context, update)
     await context.registry_changed()
-    return _answer(context, changed, placed)
+    return describe(await _view(context, device_id))
 
 
-@router.put("/{device_id}/assignment", summary="Assign a device · 绑定老人", responses=responses(404))
+@router.put("/{device_id:path}/assignment", summary="Assign a device · 绑定老人", responses=responses(404))
 async def assign_device(context: ContextDep, key: Writer, device_id: DevicePath, placing: Placing) -> DeviceAnswer:
     """From now on the device's observations are of this resident, or of nobody with `null`.
 
     A key for some residents can move only their devices, and only among them.
     """
 
-    def assign() -> tuple[Device, Assignment | None]:
+    def assign() -> None:
         _seen(context, key, device_id)
         check_sees(key, placing.resident_id, "resident", placing.resident_id or "null")
         context.registry.assign(device_id, placing.resident_id, by=actor(key), now_ns=context.clock())
-        return _seen(context, key, device_id)
 
-    found, placed = await in_database(context, assign)
+    await in_database(context, assign)
     await context.registry_changed()
-    return _answer(context, found, placed)
+    return describe(await _view(context, device_id))
 
 
-@router.post("/{device_id}/credentials", summary="New broker password · 重置设备密码", responses=responses(404, 409))
+@router.post(
+    "/{device_id:path}/credentials", summary="New broker password · 重置设备密码", responses=responses(404, 409)
+)
 async def renew_credentials(context: ContextDep, key: Writer, device_id: DevicePath) -> MqttLogin:
     """A new password for the broker, shown this once; the old one counts no more."""
-    found, _ = await in_database(context, lambda: _seen(context, key, device_id))
-    if not _has_account(found.family):
+    found = await in_database(context, lambda: _seen(context, key, device_id))
+    if not _has_account(found):
         raise Problem("conflict", f"devices of family {found.family} do not log in to the broker themselves")
     login = await _new_login(context, key, found)
     await context.registry_changed()
@@ -142,36 +153,34 @@ def _new_device(form: DeviceForm) -> Device:
         raise Problem("invalid", str(error)) from error
     if form.id in RESERVED_IDS:
         raise Problem("invalid", f"id {form.id!r} is reserved")
-    if driver.account_topics is not None and not ACCOUNT_ID.fullmatch(form.id):
+    device = Device(**{**form.model_dump(), "family": driver.family})
+    itself = driver.stream is not None or "/" not in form.id
+    if driver.account_topics is not None and itself and not ACCOUNT_ID.fullmatch(form.id):
         raise Problem("invalid", f"the id of a device of family {driver.family} may have A-Z a-z 0-9 _ . : - only")
-    return Device(**{**form.model_dump(), "family": driver.family})
+    return device
 
 
-def _has_account(family: str) -> bool:
-    """Whether devices of the family log in to the broker themselves; others speak through a bridge with its own."""
+def _has_account(device: Device) -> bool:
+    """Whether the device logs in to the broker itself; others speak through a bridge with its own account."""
     try:
-        return find_driver(family).account_topics is not None
+        able = find_driver(device.family).account_topics is not None
     except UnknownFamilyError:
         return False
+    return able and all(ACCOUNT_ID.fullmatch(level) for level in device.id.split("/"))
 
 
-def _all(context: Context, *, active_only: bool) -> tuple[list[Device], dict[str, Assignment]]:
-    placed = {one.device_id: one for one in context.registry.assignments()}
-    return context.registry.devices(active_only=active_only), placed
-
-
-def _seen(context: Context, key: ApiKey, device_id: str) -> tuple[Device, Assignment | None]:
+def _seen(context: Context, key: ApiKey, device_id: str) -> Device:
     found = context.registry.device(device_id)
     if found is None:
         raise not_found("device", device_id)
     placed = next((one for one in context.registry.assignments() if one.device_id == device_id), None)
-    check_sees(key, _owner(placed), "device", device_id)
-    return found, placed
+    check_sees(key, placed.resident_id if placed else None, "device", device_id)
+    return found
 
 
-def _owner(placed: Assignment | None) -> str | None:
-    return placed.resident_id if placed else None
-
-
-def _answer(context: Context, device: Device, placed: Assignment | None) -> DeviceAnswer:
-    return describe(device, placed, context.live.devices.get(device.id), context.clock())
+async def _view(context: Context, device_id: str) -> DeviceView:
+    registered = await in_database(context, lambda: read_registered(context.registry))
+    view = look_at(device_id, registered, context.live, context.ways(), context.clock())
+    if view is None:
+        raise not_found("device", device_id)
+    return view

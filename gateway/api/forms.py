@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from gateway.api.times import to_text
 
 MAX_ID = 64
+MAX_DEVICE_ID = 200
 
 
 class Form(BaseModel):
@@ -32,6 +33,22 @@ def _printable(text: str) -> str:
 
 # A topic of MQTT and a subject of NATS are made from ids: + # / * > and leading or trailing blanks are impossible.
 RecordId = Annotated[str, StringConstraints(pattern=r"^\w([\w .:@-]{0,62}[\w])?$", max_length=MAX_ID)]
+
+
+def _levels(text: str) -> str:
+    if any(not level or level in {".", ".."} or level != level.strip() for level in text.split("/")):
+        raise PydanticCustomError("empty_level", "no empty level, '.' or '..' between slashes, no blanks beside them")
+    return text
+
+
+# Some devices are named by their topic, as zigbee2mqtt/sos is.
+DeviceId = Annotated[
+    str,
+    StringConstraints(pattern=r"^\w([\w .,:@/()&'-]*[\w)])?$", max_length=MAX_DEVICE_ID),
+    AfterValidator(_levels),
+]
+AnyDeviceId = Annotated[str, StringConstraints(min_length=1, max_length=MAX_DEVICE_ID), AfterValidator(_printable)]
+"""In a path: whatever is registered can be named there."""
 ShortText = Annotated[str, StringConstraints(max_length=120), AfterValidator(_printable)]
 Name = Annotated[
     str, StringConstraints(min_length=1, max_length=120, strip_whitespace=True), AfterValidator(_printable)

@@ -8,6 +8,7 @@ import os
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -16,7 +17,16 @@ from rich.table import Table
 from gateway.cli import BAD_ANSWER, CANNOT, errors
 from gateway.cli.registry import BY, devices_app, registry_database
 from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption, out
-from gateway.commissioning import Step, commissioning_key, steps_of, well_done
+from gateway.commissioning import (
+    Step,
+    Tried,
+    commissioning_key,
+    merged,
+    steps_of,
+    tried_of,
+    tried_text,
+    well_done,
+)
 from gateway.config import Settings, load_settings
 from gateway.registry import Registry
 from gateway.scan import MqttListener, probe_port, serial_ports
@@ -77,35 +87,37 @@ def commission(
         with httpx.Client(base_url=url, headers=headers, timeout=10) as api:
             heard = signal or [value["signal"] for value in _live(api, device_id)]
             steps = steps_of(device.family, heard)
-            results = {step.signal: _try(api, device_id, step, seconds, language) for step in steps}
-        done = json.dumps({"at_ns": time.time_ns(), "steps": results})
-        registry.put_setting(commissioning_key(device_id), done, by=BY, now_ns=time.time_ns())
-    if not results or not all(results.values()):
+            tried = [_try(api, device_id, step, seconds, language) for step in steps]
+        name = commissioning_key(device_id)
+        done = tried_text(merged(tried_of(registry.setting(name)), tried))
+        registry.put_setting(name, done, by=BY, now_ns=time.time_ns())
+    if not tried or not all(one.seen for one in tried):
         raise typer.Exit(BAD_ANSWER)
 
 
-def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language: str) -> bool:
+def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language: str) -> Tried:
     out.print(step.zh if language == "zh-CN" else step.en)
     since_ns, deadline = time.time_ns(), time.monotonic() + seconds
     while time.monotonic() < deadline:
         if well_done(step, _live(api, device_id), since_ns):
             out.print("[green]ok[/green]")
-            return True
+            return Tried(step.signal, True, time.time_ns())
         time.sleep(POLL_S)
     out.print("[red]not seen / 没有收到[/red]")
-    return False
+    return Tried(step.signal, False, time.time_ns())
 
 
 def _live(api: httpx.Client, device_id: str) -> list[dict[str, Any]]:
     try:
-        answer = api.get("/api/v1/devices")
+        answer = api.get(f"/api/v1/devices/{quote(device_id, safe='')}")
     except httpx.TransportError as error:
         errors.print(f"yinling: no gateway at {api.base_url}: {error}; is `yinling run` running?", highlight=False)
         raise typer.Exit(CANNOT) from error
     if answer.status_code != httpx.codes.OK:
         errors.print(f"yinling: the gateway answered {answer.status_code}: {answer.text[:200]}", highlight=False)
         raise typer.Exit(CANNOT)
-    return [value for device in answer.json()["devices"] if device["id"] == device_id for value in device["values"]]
+    values: list[dict[str, Any]] = answer.json()["values"]
+    return values
 
 
 async def _listen(settings: Settings, seconds: float) -> MqttListener:

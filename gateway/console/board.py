@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from gateway.console import markup, views
 from gateway.console.trace import draw
+from gateway.device_view import DevicesView, Registered, look, read_registered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -42,18 +43,22 @@ RELOAD_REGISTRY = frozenset({"registry"})
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What came from the database. device_ids: devices of each resident."""
+    """What came from the database. device_ids: devices of each resident; registered: what the page of devices needs."""
 
     alerts: Sequence[Alert] = ()
     alerts_known: bool = False
     residents: Mapping[str, Resident] = field(default_factory=dict)
     devices: Mapping[str, Device] = field(default_factory=dict)
     device_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    registered: Registered | None = None
 
 
 @dataclass(slots=True)
 class Board:
-    """One second's picture. faults: (key of the text, the error's words). HTML is made once per language, on demand."""
+    """One second's picture. faults: (key of the text, the error's words). HTML is made once per language, on demand.
+
+    look: gives the view of every device; it is made once, and only if somebody looks at the devices.
+    """
 
     now_ns: int
     cards: Sequence[CardView] = ()
@@ -62,7 +67,18 @@ class Board:
     health: Sequence[HealthItem] = ()
     faults: Sequence[tuple[str, str]] = ()
     live: Mapping[str, LiveDevice] = field(default_factory=dict)
+    residents: Mapping[str, Resident] = field(default_factory=dict)
+    devices_known: bool = False
+    look: Callable[[], DevicesView] = lambda: DevicesView((), ())
+    _devices: DevicesView | None = None
     _made: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    @property
+    def devices(self) -> DevicesView:
+        """Every device, those in trouble first."""
+        if self._devices is None:
+            self._devices = self.look()
+        return self._devices
 
     def once(self, key: tuple[Any, ...], make: Callable[[], str]) -> str:
         """The text under this key, made by the first browser that needs it."""
@@ -104,6 +120,9 @@ def build(loaded: Loaded, context: Context, own_faults: Mapping[str, str]) -> Bo
         health=health,
         faults=tuple(sorted(faults.items())),
         live=context.live.devices,
+        residents=loaded.residents,
+        devices_known=loaded.registered is not None,
+        look=lambda: look(loaded.registered or Registered(), context.live, context.ways(), now_ns),
     )
 
 
@@ -194,19 +213,21 @@ class Watch:
 
     async def _load_alerts(self) -> None:
         alerts = await self._context.in_database(self._context.alerts.open_alerts)
-        self._loaded = Loaded(alerts, True, self._loaded.residents, self._loaded.devices, self._loaded.device_ids)
+        self._loaded = replace(self._loaded, alerts=alerts, alerts_known=True)
 
     async def _load_registry(self) -> None:
-        residents, devices, device_ids = await self._context.in_database(_read_registry, self._context)
-        self._loaded = Loaded(self._loaded.alerts, self._loaded.alerts_known, residents, devices, device_ids)
+        residents, registered = await self._context.in_database(_read_registry, self._context)
+        device_ids: defaultdict[str, list[str]] = defaultdict(list)
+        for one in registered.assigned.values():
+            device_ids[one.resident_id].append(one.device_id)
+        devices = {one.id: one for one in registered.devices}
+        self._loaded = replace(
+            self._loaded, residents=residents, devices=devices, device_ids=dict(device_ids), registered=registered
+        )
 
 
-def _read_registry(context: Context) -> tuple[dict[str, Resident], dict[str, Device], dict[str, list[str]]]:
-    device_ids: defaultdict[str, list[str]] = defaultdict(list)
-    for one in context.registry.assignments():
-        device_ids[one.resident_id].append(one.device_id)
-    residents = {one.id: one for one in context.registry.residents()}
-    return residents, {one.id: one for one in context.registry.devices(active_only=False)}, dict(device_ids)
+def _read_registry(context: Context) -> tuple[dict[str, Resident], Registered]:
+    return {one.id: one for one in context.registry.residents()}, read_registered(context.registry)
 
 
 async def _events(listener: Listener, seconds: float) -> set[str]:

@@ -45,6 +45,8 @@ LANGUAGE_COOKIE = "yinling_language"
 THEME_COOKIE = "yinling_theme"
 YEAR_S = 365 * 86_400
 MAX_FORM = 4_096
+RETURNS = {"login": "/console/login", "devices": "/devices"}
+"""Where a choice of language or colours comes back to; the board otherwise."""
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self'; connect-src 'self' ws: wss:; object-src 'none'; base-uri 'none'; "
@@ -201,7 +203,7 @@ async def _safely(door: Door, request: Request, act: Callable[[Request], Any]) -
 
 def _prefer(language: str = "", theme: str = "", to: str = "") -> Response:
     """Remember a choice for a year."""
-    response = RedirectResponse("/console/login" if to == "login" else "/", 303)
+    response = RedirectResponse(RETURNS.get(to, "/"), 303)
     for cookie, value, allowed in ((LANGUAGE_COOKIE, language, LANGUAGES), (THEME_COOKIE, theme, documents.THEMES)):
         if value in allowed:
             response.set_cookie(cookie, value, max_age=YEAR_S, httponly=True, samesite="lax")

@@ -152,7 +152,7 @@ def alert_html(alert: AlertView, now_ns: int, language: str, zone: tzinfo | None
     if alert.count > 1:
         marks.append(f'<span class="y-mark">{say("alerts.count", count=alert.count)}</span>')
     flash = " y-flash" if alert.flashing else ""
-    look = _alert_look(alert)
+    look = alert_look(alert)
     return (
         f'<div class="y-what y-{look}{flash}">{SVG.format(ICONS[look])}'
         f'<span class="y-word">{escape(name_of_kind(alert.kind, language))}</span>'
@@ -170,7 +170,8 @@ def spoken(alert: AlertView, language: str) -> str:
     return escape(" ".join(word for word in words if word))
 
 
-def _alert_look(alert: AlertView) -> Look:
+def alert_look(alert: AlertView) -> Look:
+    """Red or yellow: how urgent an alert looks."""
     urgent = int(alert.priority) == 1 and alert.state is not State.SUSPECTED and not alert.test
     return Look.ALARM if urgent else Look.ATTENTION
 

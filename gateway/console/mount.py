@@ -14,6 +14,7 @@ from gateway.api.caller import audit_read
 from gateway.api.keys import KeyStore
 from gateway.api.lockout import Lockout
 from gateway.console.board import Watch
+from gateway.console.device_page import DevicePage
 from gateway.console.entry import HEADERS, Door, add_routes
 from gateway.console.page import Page
 from gateway.console.session import load_secret
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fastapi import FastAPI
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from gateway.console.frame import Frame
     from gateway.context import Context
 
 SCOPE_KEY = "yinling.console"
@@ -63,16 +65,28 @@ def login_link(api: FastAPI, key_id: str, person: str) -> str:
 
 def _register_page() -> None:
     ui.page("/")(_home)
+    ui.page("/devices")(_devices)
 
 
 async def _home(request: Request) -> Response | None:
-    """The page, or the way to the log-in."""
+    """The board, or the way to the log-in."""
+    return await _open(request, Page, "console.opened")
+
+
+async def _devices(request: Request) -> Response | None:
+    """The page of devices, or the way to the log-in."""
+    return await _open(request, DevicePage, "console.devices_opened")
+
+
+async def _open(request: Request, page: type[Frame], action: str) -> Response | None:
     door, watch = request.scope[SCOPE_KEY]
     visitor = await door.visitor(request)
     if visitor is None:
         return RedirectResponse("/console/login", 303, headers={"Cache-Control": "no-store"})
-    await audit_read(door.context, visitor.key, "console.opened", "site", {"person": visitor.session.person})
-    Page(door, watch, visitor, door.language(request), door.theme(request)).build()
+    if page is DevicePage and not visitor.may_see_devices:
+        return RedirectResponse("/", 303, headers={"Cache-Control": "no-store"})
+    await audit_read(door.context, visitor.key, action, "site", {"person": visitor.session.person})
+    page(door, watch, visitor, door.language(request), door.theme(request)).build()
     return None
 
 

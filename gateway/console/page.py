@@ -1,9 +1,8 @@
-"""The one page: alerts, residents, box. Thin: it puts ready HTML into elements, and only where it has changed."""
+"""The board: alerts, residents, box. Thin: it puts ready HTML into elements, and only where it has changed."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
@@ -12,18 +11,19 @@ from typing import TYPE_CHECKING, Any
 from nicegui import ui
 
 from gateway.alerts.lifecycle import UNANSWERED
-from gateway.console import documents, markup
+from gateway.console import markup
 from gateway.console.answers import Wish, answer
 from gateway.console.dialog import ask_outcome
+from gateway.console.frame import Frame
+from gateway.console.frame import html as _html
+from gateway.console.frame import put as _put
 from gateway.console.texts import speaker
 from gateway.console.views import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gateway.console.board import Board, Watch
-    from gateway.console.entry import Door
-    from gateway.console.session import Visitor
+    from gateway.console.board import Board
     from gateway.console.views import AlertView, CardView
 
 MAX_ROWS = 60
@@ -49,33 +49,18 @@ class _Card:
 
 
 @dataclass(slots=True)
-class Page:
-    """One browser's page."""
+class Page(Frame):
+    """One browser's board."""
 
-    door: Door
-    watch: Watch
-    visitor: Visitor
-    language: str
-    theme: str
-    beats: int = 0
     moved_s: float = float("-inf")
     visible: set[str] = field(default_factory=set)
     rows: dict[str, _Row] = field(default_factory=dict)
     cards: dict[str, _Card] = field(default_factory=dict)
     order: tuple[list[str], list[str]] = field(default_factory=lambda: ([], []))
-    parts: dict[str, Any] = field(default_factory=dict)
-    looking: ExitStack = field(default_factory=ExitStack)
 
-    def build(self) -> None:
-        """Lay the page out, and start to look once the browser has connected."""
+    def lay_out(self) -> None:
+        """Alerts first, then residents, then the box."""
         say = speaker(self.language)
-        self._head(say("app.title"))
-        self.parts["faults"] = _html()
-        with ui.element("header").classes("y-top"):
-            _html(f"<h1>{say('app.title')} · {escape(self.door.context.settings.site.name)}</h1>")
-            _html(f'<span class="y-not-medical-chip">{say("app.not_medical")}</span>')
-            self.parts["beat"] = _html()
-            _html(self._menu(), tag="nav")
         with ui.element("main").classes("y-main"):
             with ui.element("section").props('id="alerts"'):
                 _html(f"<h2>{say('alerts.title')}</h2>")
@@ -89,23 +74,12 @@ class Page:
                 _html(f"<h2>{say('health.title')}</h2>")
                 self.parts["summary"] = _html()
                 self.parts["health"] = _html().classes("y-parts")
-        _html(say("app.not_medical_long"), tag="footer").classes("y-foot")
         self.parts["dialogs"] = ui.element("div")
         self.parts["said"] = _html().classes("y-said").props('role="alert"')
         ui.on("y_visible", self._seen)
-        ui.timer(self.door.recheck_s, self._recheck)
-        client = ui.context.client
-        client.on_connect(self._start)
-        client.on_delete(self.looking.close)
 
-    def show(self, board: Board) -> None:
+    def show_board(self, board: Board) -> None:
         """Bring the page up to this board."""
-        self.beats += 1
-        say = speaker(self.language)
-        clock = board.once(("clock",), lambda: markup.clock_text(board.now_ns, board.now_ns))
-        beat = f'<span class="y-beat" data-beat="{self.beats}">{say("app.box_time")} {clock}</span>'
-        _put(self.parts["beat"], beat)
-        _put(self.parts["faults"], markup.faults_html(board.faults, self.language))
         self._show_alerts(board)
         self._show_cards(board)
         self._show_health(board)
@@ -237,59 +211,11 @@ class Page:
             parts = board.once(("health", language), lambda: markup.health_html(board.health, language))
             _put(self.parts["health"], parts)
 
-    def _start(self) -> None:
-        """At the first connection only: a browser that comes back is still looking."""
-        if self.beats:
-            return
-        self.looking.enter_context(self.watch.looking(self.show))
-        if self.watch.board is not None:
-            self.show(self.watch.board)
-
     def _seen(self, event: Any) -> None:
         known: Sequence[Any] = event.args if isinstance(event.args, list) else ()
         self.visible = {one for one in known if isinstance(one, str)} & self.cards.keys()
 
-    async def _recheck(self) -> None:
-        """A key that was withdrawn or changed meanwhile counts as it stands now."""
-        visitor = await self.door.visit(self.visitor.session)
-        if visitor is None:
-            ui.navigate.to("/console/login")
-            return
-        if visitor != self.visitor:
-            self.visitor = visitor
-            for row in self.rows.values():
-                row.actions = None
-
-    def _head(self, title: str) -> None:
-        ui.page_title(title)
-        ui.dark_mode({"light": False, "dark": True}.get(self.theme))
-        ui.add_head_html(f'<link rel="stylesheet" href="{documents.asset_url("console.css")}">')
-        ui.add_body_html(
-            f"<script>document.documentElement.lang = '{self.language}';"
-            f"document.documentElement.dataset.theme = '{self.theme}';</script>"
-            f'{markup.link_html(self.language)}<script defer src="{documents.asset_url("console.js")}"></script>'
-        )
-
-    def _menu(self) -> str:
-        say = speaker(self.language)
-        other = "zh-CN" if self.language == "en" else "en"
-        next_theme = documents.THEMES[(documents.THEMES.index(self.theme) + 1) % len(documents.THEMES)]
-        who = say("app.who", person=self.visitor.session.person, key=self.visitor.key.name)
-        return (
-            f'<details class="y-menu"><summary aria-label="{say("app.menu")}">☰</summary><div><p>{escape(who)}</p>'
-            f'<a id="y-language" lang="{other}" href="/console/prefer?language={other}">{say("app.other_language")}</a>'
-            f'<a id="y-theme" href="/console/prefer?theme={next_theme}">{say(f"theme.{self.theme}")}</a>'
-            f'<button type="button" id="y-sound" data-on="{say("sound.on")}" data-off="{say("sound.off")}" '
-            f'aria-pressed="false">{say("sound.off")}</button>'
-            f'<form method="post" action="/console/logout"><button>{say("app.logout")}</button></form></div></details>'
-        )
-
-
-def _html(content: str = "", tag: str = "div") -> Any:
-    """An element of our own HTML; everything foreign in it was escaped when it was made."""
-    return ui.html(content, sanitize=False, tag=tag)
-
-
-def _put(element: Any, content: str) -> None:
-    if element.content != content:
-        element.set_content(content)
+    def visitor_changed(self) -> None:
+        """What may be answered may have changed."""
+        for row in self.rows.values():
+            row.actions = None

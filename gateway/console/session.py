@@ -68,6 +68,11 @@ class Visitor:
         return Scope.ALERTS_ANSWER in self.key.scopes
 
     @property
+    def may_see_devices(self) -> bool:
+        """Whether the page of devices is offered."""
+        return Scope.DEVICES_READ in self.key.scopes
+
+    @property
     def may_see_health(self) -> bool:
         """Whether the parts of the box are listed."""
         return Scope.HEALTH_READ in self.key.scopes

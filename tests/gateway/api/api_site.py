@@ -28,6 +28,7 @@ from gateway.pipeline import Pipeline
 from gateway.registry import Contact, Device, Registry, Resident
 from gateway.store.base import StoreOptions
 from gateway.store.duckdb_store import DuckDBStore
+from gateway.ways import WayIn
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -75,6 +76,7 @@ class ApiSite:
         self.now_ns = NOW
         self.monotonic_s = 1_000.0
         self.changes = 0
+        self.ways: list[WayIn] = []
         self.parts = [HealthItem("broker", True, "正常", "is well", {"starts": 1.0})]
         self.settings = settings_from(tree or {}, folder)
         self.database = open_database(folder / "gateway.sqlite", check=False)
@@ -112,6 +114,7 @@ class ApiSite:
             in_database=self.in_database,
             health=lambda: list(self.parts),
             registry_changed=self.registry_changed,
+            ways=lambda: self.ways,
         )
         self.app = create_api(self.context, monotonic=lambda: self.monotonic_s, heartbeat_s=0.05)
 

@@ -51,4 +51,4 @@ def api_routes() -> Iterator[tuple[str, str]]:
         for route in router.routes:
             assert isinstance(route, APIRoute)
             for method in route.methods or ():
-                yield method, route.path
+                yield method, route.path_format

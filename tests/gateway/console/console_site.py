@@ -39,6 +39,7 @@ from gateway.pipeline import Pipeline
 from gateway.registry import Device, Registry, Resident
 from gateway.store.base import StoreOptions
 from gateway.store.duckdb_store import DuckDBStore
+from gateway.ways import WayIn
 
 S = 1_000_000_000
 GOOD_HEALTH = (
@@ -72,6 +73,7 @@ class Site:
     def __init__(self, folder: Path, **site: Any) -> None:
         self.ahead_s = 0.0
         self.health: Sequence[HealthItem] = GOOD_HEALTH
+        self.ways: Sequence[WayIn] = ()
         self.database = open_database(folder / "yinling.db")
         self.store = DuckDBStore(StoreOptions(folder / "history.duckdb"))
         self.keys = KeyStore(self.database)
@@ -98,6 +100,7 @@ class Site:
             in_database=self.in_database,
             health=lambda: self.health,
             registry_changed=self._registry_changed,
+            ways=lambda: self.ways,
         )
         self.api = create_api(self.context)
         mount_console(self.api, self.context)

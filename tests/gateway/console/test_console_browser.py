@@ -1,11 +1,7 @@
-"""The console in a real browser against a real box.
-
-YINLING_SCREENSHOTS names a folder for the pictures; a temporary one where it is not set.
-"""
+"""The board in a real browser against a real box."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -13,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from console_browser import CONTRAST, DESK, MEASURE, PHONE, WIDE, Open
 from console_site import GOOD_HEALTH, Site
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from analytics.findings import Phase
 from gateway.alerts.lifecycle import Outcome, State
-from gateway.api.keys import MadeKey
 from gateway.api.scopes import Role
 from gateway.console import login_link
 from gateway.context import HealthItem
@@ -30,23 +26,7 @@ pytestmark = [
     pytest.mark.slow,
 ]
 
-ARGUMENTS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
-DESK = {"width": 1400, "height": 900}
-PHONE = {"width": 360, "height": 740}
 FALL = "[data-alert]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = program("chromium", "chromium")
-    expect.set_options(timeout=60_000)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -81,54 +61,6 @@ def refresh(site: Site) -> None:
     site.vitals("w2", heart_rate=88, spo2=None)
     for device in ("w1", "w2", "w3"):
         site.accel(device)
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    named = os.environ.get("YINLING_SCREENSHOTS")
-    folder = Path(named) if named else tmp_path_factory.mktemp("screenshots")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture
-def open_page(browser: Browser, box: Site) -> Iterator[Open]:
-    """Open a page as somebody; at the end nothing may have gone wrong in it, nor come from anywhere else."""
-    contexts = []
-    troubles: list[str] = []
-
-    def watch(page: Page) -> None:
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on(
-            "console",
-            lambda message: troubles.append(message.text) if "Content Security Policy" in message.text else None,
-        )
-        page.on(
-            "request",
-            lambda request: None if request.url.startswith((box.url, "data:")) else troubles.append(request.url),
-        )
-
-    def make(made: MadeKey | None, *, size: dict[str, int] | None = None, language: str = "zh-CN", **more: Any) -> Page:
-        context = browser.new_context(viewport=size or DESK, **more)  # type: ignore[arg-type]
-        contexts.append(context)
-        page = context.new_page()
-        watch(page)
-        if language != "zh-CN":
-            page.goto(f"{box.url}/console/prefer?language={language}")
-        if made is None:
-            page.goto(box.url)
-        else:
-            page.goto(box.url + login_link(box.api, made.key.id, "王芳"))
-            expect(page.locator("[data-beat]")).to_be_attached()
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
-    assert troubles == []
 
 
 def card(page: Page, resident_id: str) -> Any:
@@ -434,37 +366,6 @@ def test_flashing_stops_where_the_person_wants_no_motion(box: Site, open_page: O
     still = open_page(box.key(Role.OPERATOR), reduced_motion="reduce")
     assert card(still, "r2").locator(".y-flash").evaluate(duration)[0] == "none"
     expect(card(still, "r2").locator(".y-look")).to_contain_text("报警")
-
-
-MEASURE = """() => [...document.querySelectorAll('button, a, summary, input, .q-radio')]
-    .filter((e) => e.offsetParent !== null)
-    .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect().width, e.getBoundingClientRect().height])
-    .filter(([, width, height]) => width < 44 || height < 44)"""
-WIDE = """() => [...document.querySelectorAll('body *')]
-    .filter((e) => e.offsetParent !== null && e.getBoundingClientRect().right > window.innerWidth + 0.5)
-    .map((e) => e.outerHTML.slice(0, 100))"""
-CONTRAST = """() => {
-  const parts = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
-    .map((v) => (v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
-    .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
-  const behind = (e) => {
-    for (let at = e; at; at = at.parentElement) {
-      const colour = parts(getComputedStyle(at).backgroundColor);
-      if (colour.length === 3 || colour[3] > 0.99) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const weak = [];
-  for (const e of document.querySelectorAll('body *')) {
-    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
-    if (!own || e.offsetParent === null || e.closest('script, style')) continue;
-    const [a, b] = [light(parts(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
-    const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < 4.5) weak.push([e.textContent.trim().slice(0, 30), Number(ratio.toFixed(2))]);
-  }
-  return weak;
-}"""
 
 
 @pytest.mark.parametrize("language", ["zh-CN", "en"])

@@ -16,6 +16,7 @@ from gateway.alerts.lifecycle import Outcome, State
 from gateway.console.documents import THEMES
 from gateway.console.texts import LANGUAGES, TEXTS, speaker
 from gateway.console.views import VITALS, WORDS, Action, Look
+from gateway.device_view import Standing
 
 FOLDER = Path(gateway.console.__file__).parent
 SOURCES = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py") if path.name != "texts.py"}
@@ -31,6 +32,8 @@ FAMILIES: dict[str, set[str]] = {
     "unit": {SIGNALS[signal].unit for row in VITALS for signal in row},
     "fact": {*WORDS.values(), "battery"},
     "theme": set(THEMES),
+    "standing": set(Standing),
+    "value": {"true", "false"},
 }
 
 
