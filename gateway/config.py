@@ -206,6 +206,11 @@ class Settings(SettingsPart):
     """Folder that relative paths start from: that of the file."""
 
     @property
+    def channel_names(self) -> frozenset[str]:
+        """Every way to tell people that is set up, by the name that contacts use."""
+        return frozenset(self.channels) | ({"webhook"} if self.assist is not None else frozenset())
+
+    @property
     def data(self) -> Path:
         """The data folder, absolute."""
         return (self.base / self.data_directory).resolve()

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 ASSIST, PROMPT, CARD, FIRST, OTHERS = "assist", "prompt", "card120", "first", "others"
+WORDS = frozenset({ASSIST, PROMPT, CARD, FIRST, OTHERS})
 ONCALL, CONTACT, ROLE = "oncall:", "contact:", "role:"
 PRIORITY_NAMES: dict[str, Priority] = {"high": Priority.HIGH, "medium": Priority.MEDIUM, "low": Priority.LOW}
 TARGET = re.compile(r"^(oncall:|contact:|role:)?\w[\w .@-]*$")

@@ -13,6 +13,7 @@ import httpx
 from analytics.engine import default_engine
 from analytics.findings import Finding, Phase
 from gateway.alerts.payload import PayloadBuilder
+from gateway.alerts.plan_book import PlanBook
 from gateway.alerts.routing import ContactRouter
 from gateway.alerts.service import AlertService
 from gateway.api.app import create_api
@@ -84,7 +85,8 @@ class ApiSite:
         self.keys = KeyStore(self.database)
         self.store = DuckDBStore(StoreOptions(folder / "history.duckdb"), clock_ns=lambda: self.now_ns)
         self.broadcast = Broadcast()
-        self.alerts = AlertService(self.database, router=ContactRouter(), payloads=PayloadBuilder("测试站"))
+        router = ContactRouter(plans=PlanBook(self.settings.escalation))
+        self.alerts = AlertService(self.database, router=router, payloads=PayloadBuilder("测试站"))
         self.alerts.listen(self._announce)
         self.live = LiveState()
         self._thread = ThreadPoolExecutor(1)

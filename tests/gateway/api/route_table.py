@@ -13,6 +13,7 @@ R = "/api/v1/residents"
 D = "/api/v1/devices"
 C = "/api/v1/contacts"
 A = "/api/v1/alerts"
+E = "/api/v1/escalation"
 ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("GET", R): (Scope.RESIDENTS_READ, None, {}),
     ("POST", R): (Scope.RESIDENTS_WRITE, {"id": "r9", "display_name": "新"}, {}),
@@ -38,6 +39,11 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("POST", A + "/{alert_id}/on-scene"): (Scope.ALERTS_ANSWER, {}, {}),
     ("POST", A + "/{alert_id}/resolve"): (Scope.ALERTS_ANSWER, {"outcome": "other"}, {}),
     ("POST", A + "/{alert_id}/cancel"): (Scope.ALERTS_ANSWER, {}, {}),
+    ("GET", E): (Scope.CONTACTS_READ, None, {}),
+    ("PUT", E): (Scope.CONTACTS_WRITE, {"policy": [{"name": "p", "steps": [{"targets": ["assist"]}]}]}, {}),
+    ("DELETE", E): (Scope.CONTACTS_WRITE, None, {}),
+    ("GET", E + "/oncall"): (Scope.CONTACTS_READ, None, {}),
+    ("GET", E + "/preview"): (Scope.CONTACTS_READ, None, {"kind": "fall", "resident": "r2"}),
     ("GET", "/api/v1/stream"): (Scope.ALERTS_READ, None, {}),
     ("GET", "/api/v1/health"): (Scope.HEALTH_READ, None, {}),
     ("GET", "/api/v1/me"): (None, None, {}),

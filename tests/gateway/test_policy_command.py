@@ -1,0 +1,129 @@
+"""`yinling policy check`: the timeline in both languages, as JSON, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import app, commands
+from gateway.database import open_database
+from gateway.registry import Contact, Registry, Resident
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+SETTINGS = """
+data_directory = "var"
+[site]
+language = "{language}"
+[assist]
+url = "https://assist.example/alerts"
+secrets = [{{env = "X"}}]
+callback_secret = {{env = "X"}}
+[escalation]
+file = "escalation.toml"
+"""
+PLAN = """
+[[policy]]
+name = "night"
+hours = [{from = "22:00", to = "07:00"}]
+[[policy.steps]]
+targets = ["assist", "oncall:night"]
+[[policy.steps]]
+name = "family"
+targets = ["family", "card120"]
+[[schedule]]
+name = "night"
+[[schedule.rotation]]
+people = ["wang"]
+hours = {from = "20:00", to = "06:00"}
+"""
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    (tmp_path / "yinling.toml").write_text(SETTINGS.format(language="zh-CN"), encoding="utf-8")
+    (tmp_path / "en.toml").write_text(SETTINGS.format(language="en"), encoding="utf-8")
+    (tmp_path / "escalation.toml").write_text(PLAN, encoding="utf-8")
+    database = open_database(tmp_path / "var" / "gateway.sqlite")
+    registry = Registry(database)
+    registry.add_resident(Resident("r1", "李奶奶"), by="t", now_ns=1)
+    registry.add_contact(Contact("wang", None, "王护士", "carer", "webhook", "x"), by="t", now_ns=1)
+    registry.add_contact(Contact("son", "r1", "李明", "family", "webhook", "x"), by="t", now_ns=1)
+    database.close()
+    return tmp_path
+
+
+def check(site: Path, *more: str, config: str = "yinling.toml") -> Result:
+    assert commands.__all__
+    return CliRunner().invoke(app, ["policy", "check", "--config", str(site / config), *more], env={"COLUMNS": "160"})
+
+
+def test_the_timeline(site: Path) -> None:
+    result = check(site, "--resident", "r1", "--kind", "fall", "--at", "2026-11-22 03:10", "--suspected")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "方案 night",
+        "11-22 03:10:20",
+        "assist (webhook), wang (webhook)",
+        "son (webhook)",
+        "120 急救卡",
+        "每 60 秒",
+    ):
+        assert words in result.stdout
+    english = check(site, "--resident", "r1", "--at", "2026-11-22 03:10", config="en.toml")
+    assert "Policy night: who would be called, when" in english.stdout
+    assert "all again until somebody answers, every 60 s" in english.stdout
+
+
+def test_a_gap_is_shown_and_the_exit_code_says_so(site: Path) -> None:
+    result = check(site, "--resident", "r1", "--at", "2026-11-22 06:30", config="en.toml")
+    assert result.exit_code == 1
+    assert "step 1: oncall:night means nobody then (nobody is on call)" in result.stdout
+    plain = json.loads(check(site, "--resident", "r1", "--at", "2026-11-22 06:30", "--json").stdout)
+    assert plain["problems"][0]["zh"] == "第 1 步：oncall:night 此时无人（无人值班）"
+    assert (plain["policy"], plain["reached"], plain["events"][0]["time"]) == (
+        "night",
+        False,
+        "2026-11-22T06:30:00+08:00",
+    )
+
+
+def test_what_cannot_be_played_is_said(site: Path) -> None:
+    for arguments in (("--kind", "earthquake"), ("--resident", "r9"), ("--at", "tomorrow")):
+        result = check(site, *arguments)
+        assert result.exit_code == 2, arguments
+    assert check(site).exit_code in (0, 1)
+
+
+def test_a_wrong_plan_is_named_with_its_file(site: Path) -> None:
+    from gateway.config import ConfigError, load_settings
+
+    (site / "escalation.toml").write_text(
+        '[[policy]]\nname = "a"\nsteps = [{targets = ["oncall:x"]}]\n', encoding="utf-8"
+    )
+    with pytest.raises(ConfigError, match="no schedule for oncall:x"):
+        load_settings(site / "yinling.toml")
+    (site / "escalation.toml").write_text("[[", encoding="utf-8")
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        load_settings(site / "yinling.toml")
+    (site / "escalation.toml").unlink()
+    with pytest.raises(ConfigError, match="cannot read"):
+        load_settings(site / "yinling.toml")
+    text = (site / "yinling.toml").read_text(encoding="utf-8") + '[[escalation.policy]]\nname = "b"\n'
+    (site / "yinling.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="not in both"):
+        load_settings(site / "yinling.toml")
+
+
+def test_a_time_zone_that_does_not_exist_is_refused(site: Path) -> None:
+    from gateway.config import ConfigError, settings_from
+
+    for wrong in ("Mars/Olympus", "../etc/passwd", ""):
+        with pytest.raises(ConfigError, match="timezone"):
+            settings_from({"site": {"timezone": wrong}}, site)
