@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_checks import NOW, SECOND, check_chunks, check_fuzz, facts, noisy
+from stream_checks import NOW, SECOND, check_chunks, facts, noisy
 
 from device_drivers.codec import UnknownCommandError
 from device_drivers.jt808 import DRIVER, Jt808Codec
@@ -394,11 +394,6 @@ def test_one_spoiled_byte_gives_no_wrong_value(kind: str) -> None:
         remaining = iter(sent)
         assert all(one in remaining for one in found), damaged.hex(" ")
         assert ("help_button", True) in found
-
-
-def test_fuzz() -> None:
-    codec = check_fuzz(make, traffic)
-    assert codec.health.frames > 100
 
 
 def test_driver_is_found_and_names_only_known_signals() -> None:

@@ -589,23 +589,6 @@ def test_memory_is_bounded() -> None:
     assert len(codec._memories) == MAX_DEVICES
 
 
-def test_fuzzed_messages_raise_nothing() -> None:
-    messages = []
-    for server in ("chirpstack", "thethings"):
-        for model, data, port in (
-            ("VS373", bytes.fromhex("07b004000a0000100e0006fb010000010008b102b005"), 85),
-            ("VS373", bytes.fromhex("0ab3030500000020ce80e0a2650100000200"), 85),
-            ("WS101", bytes.fromhex("017510ff2e01"), 85),
-            ("WS301", bytes.fromhex("030001040001"), 85),
-            ("PB01", bytes.fromhex("0ce4030100e601f4"), 2),
-            ("TRACKERD", tracker("course, date", alarm=1, dated=1), 2),
-        ):
-            messages.append(LorawanDevice(EUI, model, server).send(data, NOW, port))
-    for codec in (ChirpStackCodec(), ThingsStackCodec()):
-        ours = [m for m in messages if m[0].startswith(codec.subscriptions()[0][:3])]
-        assert hammer(codec, ours, CHIRPSTACK.signals, amount(10_000), step_s=700) > 5_000
-
-
 def test_fuzzed_payloads_raise_nothing() -> None:
     codec = ChirpStackCodec()
     hints = ["", "VS373", "WS301", "PB01", "TRACKERD/2", "TRACKERD/10", "85"]

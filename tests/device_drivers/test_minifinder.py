@@ -14,7 +14,6 @@ from stream_checks import (
     NOW,
     SECOND,
     check_chunks,
-    check_fuzz,
     facts,
     noisy,
     signature,
@@ -329,10 +328,6 @@ def test_one_fault_costs_one_frame() -> None:
         before = codec.health.frames
         codec.feed(data_frame(items.alarm_item("sos")), NOW)
         assert codec.health.frames == before + 1
-
-
-def test_fuzz() -> None:
-    assert check_fuzz(make, traffic).health.frames > 100
 
 
 def test_driver_is_found_and_names_only_known_signals() -> None:

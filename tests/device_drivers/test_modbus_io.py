@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_checks import NOW, SECOND, check_chunks, check_fuzz, check_one_fault_costs_one_frame, facts
+from stream_checks import NOW, SECOND, check_chunks, check_one_fault_costs_one_frame, facts
 
 from device_drivers.codec import StreamCodec
 from device_drivers.modbus_io import DRIVER, ModbusIoCodec, frames
@@ -170,16 +170,13 @@ def traffic(rng: random.Random, count: int) -> list[bytes]:
     ]
 
 
-def test_chunks_noise_and_fuzz() -> None:
+def test_chunks_and_noise() -> None:
     rng = random.Random(5)
     data = bytearray(b"".join(traffic(rng, 300)))
     check_chunks(make, bytes(data))
     for _ in range(60):
         data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
     check_chunks(make, bytes(data))
-    codec = check_fuzz(make, traffic)
-    assert codec.health.frames > 1000
-    assert set(codec.health.rejected) <= {"crc", "length"}
 
 
 @pytest.mark.parametrize("kind", ["loss", "flip", "double"])

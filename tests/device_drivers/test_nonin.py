@@ -233,7 +233,7 @@ def test_the_device_takes_its_commands() -> None:
     assert [dict(note.fields) for note in listener.notes] == [{"ok": True}, {"ok": True}]
     assert (device.kind, device.clock) == (13, "2026-09-21T22:13:20")
     assert device.feed(b"\x02\x70\x00\x03") == b"\x15"
-    assert device.feed(b"") == b"\x15"
+    assert device.feed(b"") == b""
     assert rates(listener.feed(device.tick(NOW), NOW)) == [72.0]
     assert device.tick(NOW + SECOND) == b""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from stream_checks import NOW, SECOND, check_chunks, check_fuzz, noisy, signature
+from stream_checks import NOW, SECOND, check_chunks, noisy, signature
 
 from device_drivers.codec import UnknownCommandError
 from device_drivers.framing import Bad
@@ -524,13 +524,6 @@ def test_a_lost_frame_costs_no_other() -> None:
         assert ("heart_rate", 77.0, Quality.GOOD, False) in found
         kinds = [note.fields["type"] for note in codec.notes]
         assert frames.parse(after).type in kinds
-
-
-def test_fuzz() -> None:
-    codec = check_fuzz(lambda: Watch3GCodec("watch"), traffic)
-    assert isinstance(codec, Watch3GCodec)
-    assert codec.health.frames > 100
-    assert len(codec._answers) <= 4_096
 
 
 def test_driver_is_found_and_names_only_known_signals() -> None:
