@@ -140,6 +140,13 @@ class StreamCodec(Codec):
         """What to send now (called about once a second); nothing by default."""
         return b""
 
+    def probe(self, attempt: int) -> bytes:  # noqa: ARG002 - part of the contract
+        """What to ask on a line where such a device is only suspected; nothing by default: most speak by themselves.
+
+        attempt: how many questions had no answer so far.
+        """
+        return b""
+
 
 class MessageCodec(Codec):
     """Codec of one family's messages on one broker; tells its devices apart by topic."""
@@ -169,6 +176,15 @@ class MessageCodec(Codec):
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One way in which a family's serial devices may be set. options: what goes with it in the settings."""
+
+    baud: int
+    parity: str = "none"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Driver:
     """A family of devices: how to make its codecs, and what they can give.
 
@@ -190,6 +206,10 @@ class Driver:
     message: Callable[[Mapping[str, Any]], MessageCodec] | None = None
     account_topics: Callable[[str], tuple[tuple[str, ...], tuple[str, ...]]] | None = None
     baud: int = 115_200
+    more_lines: tuple[Line, ...] = ()
+    """How else these devices may be set than to `baud` without parity, the likeliest first. For the port search."""
+    on_serial_lines: bool = True
+    """Whether its stream comes over serial lines at all (and not from a page that is asked)."""
     aliases: tuple[str, ...] = ()
     hint_zh: str = ""
     hint_en: str = ""

@@ -1,6 +1,7 @@
 """Finds what is connected: serial ports with the family and speed that make sense of them, and MQTT talkers by family.
 
-A speed is accepted only if at least three valid frames come within three seconds, and more than are rejected.
+A setting of a line is accepted only if at least three valid frames come within three seconds, more than are rejected,
+and with few bytes beside them. Devices that wait to be asked are asked.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import serial
 import structlog
@@ -17,9 +18,10 @@ from serial.tools import list_ports
 
 from device_drivers.contract import DriverFaultError, make_message, make_stream, sound, where
 from device_drivers.registry import drivers
+from device_drivers.transports.serial_line import PARITIES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from device_drivers.codec import Driver, MessageCodec, StreamCodec
     from device_drivers.observations import Observation
@@ -28,24 +30,43 @@ log = structlog.get_logger(__name__)
 Made = TypeVar("Made")
 
 PROBE_S = 3.0
+QUIET_SHARE = 0.45
+"""Where nothing is heard for this part of the time, begin to ask. Where something is heard, listen to the end first:
+most devices speak by themselves, some once a second, and a wrong question upsets one."""
 MIN_FRAMES = 3
+MIN_CLEAN = 0.7
+CLEAR = 0.9
 READ_S = 0.1
 READ_BYTES = 4096
+ASK_S = 0.3
+PROBE_OPTIONS: Mapping[str, Mapping[str, Any]] = {"modbus_io": {"modules": dict.fromkeys("1234", 8)}}
+"""What is assumed of a device for the search only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """How well one family at one speed explains what came from a port."""
+    """How well one family at one setting of the line explains what came from a port.
+
+    clean: the share of the bytes that belong to valid frames; another protocol looks like a few frames in much else.
+    """
 
     family: str
     baud: int
     frames: int
     rejected: int
+    clean: float = 1.0
+    parity: str = "none"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def accepted(self) -> bool:
-        """Three valid frames or more, and more than were rejected."""
-        return self.frames >= MIN_FRAMES and self.frames > self.rejected
+        """Three valid frames or more, more than were rejected, and few bytes beside them."""
+        return self.frames >= MIN_FRAMES and self.frames > self.rejected and self.clean >= MIN_CLEAN
+
+    @property
+    def begun(self) -> bool:
+        """Something is understood, and it only wants more time: some devices speak once a second."""
+        return 0 < self.frames < MIN_FRAMES and self.clean >= MIN_CLEAN
 
 
 @dataclass(slots=True)
@@ -60,16 +81,27 @@ class PortReport:
     def best(self) -> Probe | None:
         """The family that explains it, None where none does."""
         accepted = [probe for probe in self.probes if probe.accepted]
-        return max(accepted, key=lambda probe: (probe.frames, -probe.rejected), default=None)
+        return max(accepted, key=lambda probe: (round(probe.clean, 1), probe.frames, -probe.rejected), default=None)
 
     def proposal(self, device_id: str) -> str:
         """What to write into the settings."""
         best = self.best
         if best is None:
             return ""
-        return (
-            f'[[serial]]\nurl = "{self.url}"\nfamily = "{best.family}"\ndevice_id = "{device_id}"\nbaud = {best.baud}\n'
-        )
+        url = f"modbus+rtu://{self.url}" if best.family == "modbus_io" else self.url
+        lines = [
+            "[[serial]]",
+            f'url = "{url}"',
+            f'family = "{best.family}"',
+            f'device_id = "{device_id}"',
+            f"baud = {best.baud}",
+        ]
+        if best.parity != "none":
+            lines.append(f'parity = "{best.parity}"')
+        if best.options:
+            inside = ", ".join(f'{name} = "{value}"' for name, value in best.options.items())
+            lines.append(f"options = {{{inside}}}")
+        return "\n".join(lines) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,41 +125,122 @@ def probe_port(
     monotonic: Callable[[], float] = time.monotonic,
     clock: Callable[[], int] = time.time_ns,
 ) -> PortReport:
-    """Listen at the speed of every family, one speed after the other; blocking, `seconds` for each speed."""
+    """Listen at every speed and parity that a family may have; blocking, `seconds` for each that nobody speaks at.
+
+    Ends with the first setting at which almost everything makes sense.
+    """
     report = PortReport(url)
-    families = [one for one in drivers().values() if one.stream is not None and not one.first_bytes]
-    for baud in sorted({driver.baud for driver in families}, reverse=True):
-        candidates = [driver for driver in families if driver.baud == baud]
+    opened = False
+    for (baud, parity), candidates in _settings().items():
         try:
-            report.probes += _listen(url, baud, candidates, monotonic() + seconds, monotonic, clock)
-        except (OSError, serial.SerialException) as error:
-            report.error = str(error)
-            return report
-        if report.best is not None:
+            with _open(url, baud, parity) as port:
+                opened = True
+                report.probes += _Listener(port, (baud, parity), candidates, clock).listen(seconds, monotonic)
+        except Exception as error:  # noqa: BLE001 - an adapter may not know this setting; termios has an error of its own
+            report.error = f"{type(error).__name__}: {error}"
+        best = report.best
+        if best is not None and best.clean >= CLEAR:
             break
+    if opened:
+        report.error = None
     return report
 
 
-def _listen(
-    url: str,
-    baud: int,
-    candidates: Iterable[Driver],
-    until_s: float,
-    monotonic: Callable[[], float],
-    clock: Callable[[], int],
-) -> list[Probe]:
-    codecs = _made(candidates, lambda driver: make_stream(driver, "probe", {}))
-    with serial.serial_for_url(url, baudrate=baud, timeout=READ_S, write_timeout=1.0) as port:
-        for words in _said(codecs, lambda codec: codec.on_open()):
-            port.write(words)
-        while monotonic() < until_s:
-            data, now_ns = bytes(port.read(READ_BYTES)), clock()
-            for words in _said(codecs, partial(_hear, data=data, now_ns=now_ns)):
-                port.write(words)
-    return [
-        Probe(family, baud, codec.health.frames, sum(codec.health.rejected.values()))
-        for family, codec in codecs.items()
+Setting = tuple[int, str]
+Candidate = tuple["Driver", "Mapping[str, Any]"]
+
+
+def _settings() -> dict[Setting, list[Candidate]]:
+    """Speed and parity -> who may speak so; what a family usually does before what it does elsewhere, fast first."""
+    families = [
+        one for one in drivers().values() if one.stream is not None and not one.first_bytes and one.on_serial_lines
     ]
+    usual: dict[Setting, list[Candidate]] = {}
+    for driver in sorted(families, key=lambda one: -one.baud):
+        usual.setdefault((driver.baud, "none"), []).append((driver, {}))
+    for rank in range(max((len(one.more_lines) for one in families), default=0)):
+        for driver in families:
+            for line in driver.more_lines[rank : rank + 1]:
+                usual.setdefault((line.baud, line.parity), []).append((driver, line.options))
+    return usual
+
+
+def _open(url: str, baud: int, parity: str) -> serial.SerialBase:
+    return serial.serial_for_url(url, baudrate=baud, parity=PARITIES[parity], timeout=READ_S, write_timeout=1.0)
+
+
+class _Listener:
+    """All candidates on one open port."""
+
+    def __init__(
+        self, port: serial.SerialBase, setting: Setting, candidates: Sequence[Candidate], clock: Callable[[], int]
+    ) -> None:
+        self._port = port
+        self._setting = setting
+        self._clock = clock
+        self._options = {driver.family: options for driver, options in candidates}
+        self._codecs = _made(
+            [driver for driver, _ in candidates],
+            lambda one: make_stream(one, "probe", {**PROBE_OPTIONS.get(one.family, {}), **self._options[one.family]}),
+        )
+        self._bytes = 0
+        self._asked: Counter[str] = Counter()
+        self._answered: Counter[str] = Counter()
+
+    def listen(self, seconds: float, monotonic: Callable[[], float]) -> list[Probe]:
+        """How well each explains what comes. First only listens, then asks; ends early when it is clear.
+
+        Takes `seconds` where nothing is heard, twice that where nothing makes sense, three times where something
+        begins to.
+        """
+        began_s = asked_s = monotonic()
+        speaking = False
+        while True:
+            gone_s = monotonic() - began_s
+            probes = self.probes()
+            if gone_s >= QUIET_SHARE * seconds and any(one.accepted and one.clean >= CLEAR for one in probes):
+                return probes
+            begun = any(one.begun for one in probes)
+            if gone_s >= (seconds if not self._bytes else 2 * seconds) and (gone_s >= 3 * seconds or not begun):
+                return probes
+            if not speaking and not begun and gone_s >= seconds * (1 if self._bytes else QUIET_SHARE):
+                speaking = True
+                self._say(_said(self._codecs, lambda codec: codec.on_open()))
+            if speaking and monotonic() - asked_s >= ASK_S:
+                asked_s = monotonic()
+                self._say(self._questions())
+            self._hear(speaking=speaking)
+
+    def probes(self) -> list[Probe]:
+        """What is known by now."""
+        baud, parity = self._setting
+        found = []
+        for family, codec in self._codecs.items():
+            health = codec.health
+            clean = 1 - min(health.skipped_bytes, self._bytes) / self._bytes if self._bytes else 0.0
+            rejected = sum(health.rejected.values())
+            found.append(Probe(family, baud, health.frames, rejected, clean, parity, self._options[family]))
+        return found
+
+    def _hear(self, *, speaking: bool) -> None:
+        data, now_ns = bytes(self._port.read(READ_BYTES)), self._clock()
+        self._bytes += len(data)
+        said = list(_said(self._codecs, partial(_hear, data=data, now_ns=now_ns)))
+        if speaking:
+            self._say(said)
+
+    def _questions(self) -> Iterator[bytes]:
+        for family, codec in self._codecs.items():
+            if codec.health.frames == self._answered[family]:
+                self._asked[family] += 1
+            self._answered[family] = codec.health.frames
+        attempts = dict(self._asked)
+        return _said(self._codecs, lambda codec: codec.probe(attempts.get(codec.family, 0)))
+
+    def _say(self, words: Iterable[bytes]) -> None:
+        for one in words:
+            if one:
+                self._port.write(one)
 
 
 def _made(candidates: Iterable[Driver], make: Callable[[Driver], Made]) -> dict[str, Made]:

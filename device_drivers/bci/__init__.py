@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from device_drivers.bci.codec import BciCodec
-from device_drivers.codec import Driver
+from device_drivers.codec import Driver, Line
 
 __all__ = ["DRIVER", "BciCodec"]
 
@@ -14,6 +14,7 @@ DRIVER = Driver(
     signals=("heart_rate", "spo2", "worn"),
     stream=BciCodec,
     baud=115_200,
+    more_lines=(Line(19_200, "odd", {"maker": "contec"}), Line(19_200, "none", {"maker": "contec"})),
     aliases=("bci_5byte",),
     hint_zh=(
         "贝瑞：115200 波特。康泰旧款：baud = 19200，奇校验（parity = odd），并设置 maker = contec，否则标志位含义不同。"

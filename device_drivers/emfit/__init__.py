@@ -13,6 +13,7 @@ DRIVER = Driver(
     title_en="EMFIT QS under-mattress sensor (local page)",
     signal_lost_after_s=300.0,
     signals=("bed_occupancy", "heart_rate", "respiratory_rate"),
+    on_serial_lines=False,
     stream=EmfitCodec,
     show_all={"show_all": True},
     aliases=("emfit_qs",),

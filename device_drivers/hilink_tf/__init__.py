@@ -5,7 +5,7 @@ Not for MR60FDA1 and MR60BHA1, which speak "53 59" (family `micradar`).
 
 from __future__ import annotations
 
-from device_drivers.codec import Driver
+from device_drivers.codec import Driver, Line
 from device_drivers.hilink_tf.codec import HilinkTfCodec
 
 __all__ = ["DRIVER", "HilinkTfCodec"]
@@ -28,6 +28,7 @@ DRIVER = Driver(
     ),
     stream=HilinkTfCodec,
     baud=115_200,
+    more_lines=(Line(1_382_400),),
     aliases=("mr60fda2", "mr60bha2", "ld6002", "ld6002b", "ld6002c", "hlk_ld6002"),
     hint_zh=(
         "跌倒雷达 MR60FDA2 吸顶安装，先填写安装高度 install_height_m（米），再躺下、起身各测一次。"

@@ -6,7 +6,7 @@ knows only the LD2410, and brings `construct` along for what are two small table
 
 from __future__ import annotations
 
-from device_drivers.codec import Driver
+from device_drivers.codec import Driver, Line
 from device_drivers.ld24xx.ld2410 import Ld2410Codec
 from device_drivers.ld24xx.ld2450 import Ld2450Codec
 
@@ -29,6 +29,7 @@ LD2410 = Driver(
     signals=("presence", "motion", "distance"),
     stream=Ld2410Codec,
     baud=256_000,
+    more_lines=(Line(115_200), Line(9_600)),
     aliases=("hlk_ld2410", "ld2410b", "ld2410c"),
     hint_zh=_HINT_ZH,
     hint_en=_HINT_EN,
@@ -42,6 +43,7 @@ LD2450 = Driver(
     signals=("presence", "target_count", "distance", "position_x", "position_y", "radial_speed"),
     stream=Ld2450Codec,
     baud=256_000,
+    more_lines=(Line(115_200), Line(9_600)),
     aliases=("hlk_ld2450", "rd03d", "rd_03d"),
     hint_zh=_HINT_ZH,
     hint_en=_HINT_EN,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device_drivers.codec import Driver
+from device_drivers.codec import Driver, Line
 from device_drivers.modbus_io.codec import ModbusIoCodec
 
 __all__ = ["DRIVER", "ModbusIoCodec"]
@@ -14,6 +14,7 @@ DRIVER = Driver(
     signals=(),
     stream=ModbusIoCodec,
     baud=9_600,
+    more_lines=(Line(9_600, "even"), Line(19_200, "even"), Line(19_200)),
     show_all={"show_all": True},
     aliases=("modbus",),
     hint_zh="先逐个触发每个接点，确认输入编号和常开/常闭；断线后应报设备故障或安全一侧的状态。拉绳尽量用自保持型。",

@@ -52,6 +52,11 @@ class ModbusIoCodec(StreamCodec):
     def feed(self, data: bytes, received_ns: int) -> list[Observation]:
         return [one for frame in self._framer.feed(data) for one in self._frame(frame, received_ns)]
 
+    def probe(self, attempt: int) -> bytes:
+        """A question to one module after the other; one that answers is asked again."""
+        asked = self.requests[attempt % len(self.requests)]
+        return frames.query(asked)
+
     def finish(self, received_ns: int) -> list[Observation]:  # noqa: ARG002 - as every codec
         """What is left is no whole frame."""
         rest = self._framer.rest()
