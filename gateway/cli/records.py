@@ -106,7 +106,7 @@ def _pair(key: Any) -> tuple[str, str]:
 def same(one: Value, other: Value) -> bool:
     """Equal; numbers to a thousandth, which is finer than any device's step."""
     if isinstance(one, bool | str) or isinstance(other, bool | str):
-        return one == other
+        return type(one) is type(other) and one == other
     return abs(one - other) <= TOLERANCE * max(1.0, abs(other))
 
 
