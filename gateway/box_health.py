@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from device_drivers.contract import DRIVER_FAULT
 from gateway.context import HealthItem
+from gateway.engine_keeper import FAULT_QUIET_S
 from gateway.sources import MqttSource
 from gateway.tcp_source import TcpSource
 
@@ -34,8 +35,22 @@ def broker_item(broker: Broker) -> HealthItem:
     return HealthItem("broker", False, "消息代理停止，正在重启", "the broker is down and being restarted", numbers)
 
 
-def source_item(source: Source) -> HealthItem:
-    """One way in: connection and decoding."""
+class Calm:
+    """Tells whether a count of faults has been still for long enough to call the thing well again."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, float]] = {}
+
+    def recent(self, name: str, count: int, now_s: float) -> bool:
+        """Whether the count of this name has grown within the last `FAULT_QUIET_S`. now_s: monotonic."""
+        known = self._last.get(name)
+        if known is None or known[0] != count:
+            known = self._last[name] = (count, now_s)
+        return count > 0 and now_s - known[1] < FAULT_QUIET_S
+
+
+def source_item(source: Source, calm: Calm | None = None, now_s: float = 0.0) -> HealthItem:
+    """One way in: connection and decoding. calm: remembers since when its driver has made no mistake."""
     codec = source.codec.health
     rejected = sum(codec.rejected.values())
     numbers = {"frames": float(codec.frames), "rejected": float(rejected), "skipped_bytes": float(codec.skipped_bytes)}
@@ -53,7 +68,9 @@ def source_item(source: Source) -> HealthItem:
         return HealthItem(
             name, False, f"{name} 订阅被消息代理拒绝", f"{name}: the broker refused a subscription", numbers
         )
-    if codec.rejected[DRIVER_FAULT]:
+    mistakes = codec.rejected[DRIVER_FAULT]
+    numbers["driver_faults"] = float(mistakes)
+    if mistakes and (calm is None or calm.recent(source.name, mistakes, now_s)):
         zh, en = f"{name} 驱动程序出错：{source.fault}", f"{name}: the driver failed: {source.fault}"
         return HealthItem(name, False, zh, en, numbers)
     if codec.frames + rejected > 100 and rejected > MAX_REJECTED_SHARE * (codec.frames + rejected):
@@ -144,7 +161,7 @@ def pipeline_item(pipeline: Pipeline, now_s: float) -> HealthItem:
         return HealthItem("pipeline", False, "报警写不进磁盘", "alerts cannot be written to the disk", numbers)
     if last_turn_age_s > SILENT_TURN_S:
         return HealthItem("pipeline", False, "分析停滞", "the analysis has stalled", numbers)
-    if health.engine_faults:
+    if pipeline.keeper.faults.recent(now_s):
         return HealthItem("pipeline", False, "分析出现过内部故障", "the analysis has had an internal fault", numbers)
     return HealthItem("pipeline", True, "分析运行正常", "the analysis is running", numbers)
 

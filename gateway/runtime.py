@@ -99,6 +99,7 @@ class Gateway:
         self.sources: list[Source] = []
         self.left_out: dict[str, str] = {}
         self._interruptions = Interruptions()
+        self._calm = box_health.Calm()
         self._families: dict[str, str] = {}
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
@@ -214,7 +215,7 @@ class Gateway:
             box_health.clock_item(self.clock()),
             box_health.pipeline_item(self.pipeline, self.monotonic()),
             box_health.store_item(self.store),
-            *map(box_health.source_item, self.sources),
+            *(box_health.source_item(source, self._calm, self.monotonic()) for source in self.sources),
             *(box_health.left_out_item(name, problem) for name, problem in self.left_out.items()),
             *map(box_health.driver_item, broken_drivers()),
             *map(box_health.failing_item, sorted(self._failing)),

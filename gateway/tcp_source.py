@@ -41,6 +41,8 @@ MAX_UNKNOWN_BYTES = 4_096
 KEPT_UNKNOWN = 32
 BLANKS = b"\r\n\0 "
 """What some devices send before a frame."""
+FAULT_QUIET_S = 900.0
+"""After so long without a further mistake of its driver a device is well again."""
 ONLINE_S = 60.0
 """How often a device that was heard lately is said to be online: most send nothing for minutes."""
 FLAPPING_PER_MINUTE = 20
@@ -128,6 +130,7 @@ class TcpSource:
         self.unknown: OrderedDict[str, str] = OrderedDict()
         self.refused: Counter[str] = Counter()
         self.faults: dict[str, str] = {}
+        self._mistaken_s: dict[str, float] = {}
         self._families = families
         self._offer = offer
         self._monotonic = monotonic
@@ -242,6 +245,7 @@ class TcpSource:
             except Exception as error:  # noqa: BLE001 - a driver's mistake with one device silences no other
                 self._failed(session.connection, session.admitted.device_id, error)
         self._tell_online(now_ns)
+        self._forgive()
 
     # The listener calls these
 
@@ -286,8 +290,19 @@ class TcpSource:
         if who not in self.faults:
             log.error("tcp.driver_mistake", device=who, problem=problem)
         self.faults[who] = problem[:200]
+        self._mistaken_s[who] = self._monotonic()
         while len(self.faults) > KEPT_UNKNOWN:
-            del self.faults[next(iter(self.faults))]
+            oldest = next(iter(self.faults))
+            del self.faults[oldest]
+            self._mistaken_s.pop(oldest, None)
+
+    def _forgive(self) -> None:
+        """A driver's mistake that has not come again for long is no trouble any more."""
+        now_s = self._monotonic()
+        for who, at_s in list(self._mistaken_s.items()):
+            if now_s - at_s >= FAULT_QUIET_S:
+                del self._mistaken_s[who]
+                self.faults.pop(who, None)
 
     # Strangers
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import pytest
 
 from analytics.device_events import DeviceEvents
 from analytics.engine import Engine, default_engine
+from analytics.falls.detector import FallDetector
 from analytics.findings import Finding, Phase
+from analytics.limits import VitalLimits
+from analytics.technical import TechnicalWatch
 from device_drivers.observations import DeviceEvent, Reading, Samples
 from device_drivers.transports.mqtt_session import MqttMessage
 from gateway.box_health import pipeline_item
@@ -372,3 +375,137 @@ def test_a_device_that_seldom_speaks_is_not_lost_after_the_usual_five_minutes(tm
     assert sorted(finding.devices for finding in bench.findings) == [("own",), ("watch",)]
     assert {finding.kind for finding in bench.findings} == {"signal_lost"}
     bench.store.close()
+
+
+class _Stumbling(VitalLimits):
+    """Fails once, whenever a test wants it to."""
+
+    stumbles: ClassVar[list[str]] = []
+
+    def step(self, now_ns: int) -> list[Finding]:
+        if self.stumbles:
+            raise ZeroDivisionError(self.stumbles.pop())
+        return super().step(now_ns)
+
+
+class _StumblingFalls(FallDetector):
+    stumbles: ClassVar[list[str]] = []
+
+    def step(self, now_ns: int) -> list[Finding]:
+        if self.stumbles:
+            raise ZeroDivisionError(self.stumbles.pop())
+        return super().step(now_ns)
+
+
+def _stumbling() -> Engine:
+    falls = _StumblingFalls()
+    return Engine((falls, ("accel", "worn")), DeviceEvents(), _Stumbling(), TechnicalWatch())
+
+
+def _tumble() -> np.ndarray:
+    """45 s of 50 Hz: walking, half a second of free fall at 12.5 s, an impact of 6 g, then lying on the side."""
+    t = np.arange(45 * 50) / 50.0
+    values = np.stack([0.1 * np.sin(9 * t), 0.1 * np.cos(9 * t), 1 + 0.25 * np.sin(12 * t)], axis=1)
+    values[625:647] *= 0.15
+    values[647:653] = (2.0, 2.5, 5.0)
+    values[653:] = (0.98, 0.1, 0.05)
+    return (values + np.random.default_rng(3).normal(0, 0.01, values.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("part", [None, _Stumbling, _StumblingFalls])
+def test_a_fall_is_found_although_a_detector_fails_in_the_middle_of_it(
+    tmp_path: Path, part: type[_Stumbling | _StumblingFalls] | None
+) -> None:
+    bench = Bench(tmp_path, _stumbling)
+    bench.pipeline.assign({"watch": "r1"})
+    values = _tumble()
+    for second in range(45):
+        begun = bench.clock.now_ns
+        bench.clock.push(1)
+        block = Samples("watch", "accel", values[second * 50 : second * 50 + 50], 50.0, begun, bench.clock.now_ns, 16.0)
+        if second == 13 and part is not None:
+            part.stumbles.append("in the middle of the fall")
+        bench.pipeline.offer([block], bench.held(second, device="watch"))
+        turn(bench)
+    falls = [one for one in bench.findings if one.kind == "fall"]
+    assert falls[-1].phase is Phase.CONFIRMED
+    assert {one.episode for one in falls} == {falls[0].episode}
+    assert abs(falls[0].at_ns - (NOW + 13 * SECOND)) < SECOND
+    assert [one.kind for one in bench.findings if one.kind != "fall"] == (["box_fault"] if part else [])
+    bench.store.close()
+
+
+def test_after_a_quiet_while_the_box_is_well_again_and_the_count_stays(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, _stumbling)
+    bench.pipeline.assign({"watch": "r1"})
+    _Stumbling.stumbles.append("once")
+    turn(bench)
+    assert not pipeline_item(bench.pipeline, bench.clock.monotonic()).ok
+    for _ in range(31):
+        bench.clock.push(30)
+        turn(bench)
+    item = pipeline_item(bench.pipeline, bench.clock.monotonic())
+    assert item.ok
+    assert item.numbers["engine_faults"] == 1
+    assert [kind for kind in bench.kinds() if kind.startswith("box_fault")] == [
+        "box_fault confirmed",
+        "box_fault cleared",
+    ]
+    bench.store.close()
+
+
+def test_a_box_fault_from_before_the_start_is_over_when_it_stays_quiet(bench: Bench) -> None:
+    before = Finding("box_fault:1:1", "box_fault", None, 1, Phase.CONFIRMED, 1.0, ("box",), {})
+    assert bench.pipeline.resume(before)
+    turn(bench)
+    assert bench.findings == []
+    bench.clock.push(901)
+    turn(bench)
+    assert [(one.episode, one.phase) for one in bench.findings if one.kind == "box_fault"] == [
+        ("box_fault:1:1", Phase.CLEARED)
+    ]
+
+
+def test_a_part_that_is_exchanged_still_knows_what_is_open_and_what_is_cut_off(tmp_path: Path) -> None:
+    class StumblingWatch(TechnicalWatch):
+        stumbles: ClassVar[list[str]] = []
+
+        def step(self, now_ns: int) -> list[Finding]:
+            if self.stumbles:
+                raise ZeroDivisionError(self.stumbles.pop())
+            return super().step(now_ns)
+
+    bench = Bench(tmp_path, lambda: Engine(DeviceEvents(), StumblingWatch()))
+    bench.pipeline.assign(
+        {"watch": "r1", "radar": "r1"}, {"watch": {"lost_after_s": 60.0}, "radar": {"lost_after_s": 60.0}}
+    )
+    low = Reading("watch", "battery", 10.0, NOW, NOW)
+    bench.pipeline.offer([low], None)
+    turn(bench)
+    bench.pipeline.cut_off({"radar"})
+    StumblingWatch.stumbles.append("once")
+    turn(bench)
+    for _ in range(20):
+        bench.clock.push(10)
+        now = bench.clock.now_ns
+        bench.pipeline.offer([Reading("watch", "battery", 90.0, now, now)], None)
+        turn(bench)
+    said = [(one.kind, str(one.phase), one.episode) for one in bench.findings if one.kind != "box_fault"]
+    assert said == [("battery_low", phase, f"battery_low:watch:{NOW}") for phase in ("confirmed", "cleared")]
+    assert not bench.pipeline.resume(Finding("x", "line_lost", None, 1, Phase.CONFIRMED, 1.0, ("radar",), {}))
+    assert bench.pipeline.resume(Finding("y", "signal_lost", None, 1, Phase.CONFIRMED, 1.0, ("radar",), {}))
+    bench.store.close()
+
+
+def test_a_wrong_clock_is_shown_with_the_device_and_told_of(bench: Bench) -> None:
+    for _ in range(15):
+        bench.clock.push(1)
+        now = bench.clock.now_ns
+        bench.pipeline.offer([Reading("watch", "heart_rate", 70.0, now + 8 * 3600 * SECOND, now)], None)
+        turn(bench)
+    assert bench.kinds() == ["clock_wrong confirmed"]
+    assert bench.findings[0].resident_id == "r1"
+    assert bench.live.devices["watch"].clock_skew_ns == 8 * 3600 * SECOND
+    value = bench.live.value("watch", "heart_rate")
+    assert value is not None
+    assert value.at_ns == bench.clock.now_ns

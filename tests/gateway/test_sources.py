@@ -94,3 +94,18 @@ def test_a_source_that_cannot_be_polled_keeps_no_other_from_it(tmp_path: Path) -
     asyncio.run(body())
     assert polled == [NOW]
     gateway._database_thread.shutdown()
+
+
+def test_a_driver_that_makes_no_mistake_for_a_while_is_well_again_and_the_count_stays() -> None:
+    calm = box_health.Calm()
+    line: Any = Way([Chunk(b"poison", NOW)], SerialHealth(connected=True))
+    source = SerialSource(line, Codec(), lambda *_: None)  # type: ignore[arg-type]
+    assert box_health.source_item(source, calm, 0.0).ok
+    asyncio.run(source.run())
+    assert not box_health.source_item(source, calm, 10.0).ok
+    assert not box_health.source_item(source, calm, 900.0).ok
+    item = box_health.source_item(source, calm, 911.0)
+    assert item.ok
+    assert item.numbers["driver_faults"] == source.codec.health.rejected["driver_fault"] > 0
+    source.codec.reject("driver_fault", b"")
+    assert not box_health.source_item(source, calm, 2000.0).ok

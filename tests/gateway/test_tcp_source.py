@@ -202,6 +202,21 @@ def test_unknown_ids_are_remembered_within_bounds() -> None:
     assert not source_item(source).ok
 
 
+def test_a_driver_s_mistake_with_a_device_is_forgiven_when_it_has_not_come_again_for_long() -> None:
+    now = [0.0]
+    source = TcpSource(TcpOptions(), [find_driver("watch_3g")], lambda *_: None, lambda: NOW, lambda: now[0])
+    for number in range(40):
+        source._mistaken(f"watch-{number}", "a mistake")
+    now[0] = 800.0
+    source._mistaken("watch-39", "again")
+    now[0] = 901.0
+    source.poll(NOW)
+    assert source.faults == {"watch-39": "again"}
+    now[0] = 1701.0
+    source.poll(NOW)
+    assert source.faults == {}
+
+
 def test_another_device_s_frame_on_a_connection_is_refused() -> None:
     async def scene() -> None:
         async with gateway() as site:
