@@ -19,6 +19,7 @@ from gateway.api.forms import (
     moment,
     moment_or_none,
 )
+from gateway.device_commands import LONGEST_S
 from gateway.device_view import Standing
 
 if TYPE_CHECKING:
@@ -58,6 +59,30 @@ class Placing(Form):
     """Whose the device is from now on; null: nobody's."""
 
     resident_id: Annotated[RecordId | None, Field(examples=["r1"])]
+
+
+class CommandForm(Form):
+    """What the device is to do. args: most commands take none, the others one named `value`. wait_s: for its answer."""
+
+    command: Annotated[Name, Field(examples=["interval"])]
+    args: Annotated[
+        dict[Literal["value"], ShortText | OptionNumber | OptionFraction], Field(examples=[{"value": 60}])
+    ] = Field(default_factory=dict)
+    wait_s: Annotated[float, Field(ge=0, le=LONGEST_S, allow_inf_nan=False)] = 5.0
+
+
+class ReplyAnswer(Answer):
+    """What the device said to it. kind: ack, setting, identity or report; fields: as its driver read them."""
+
+    kind: Annotated[str, Field(examples=["ack"])]
+    fields: dict[str, Any]
+
+
+class CommandAnswer(Answer):
+    """The command went out. answer: null where the device said nothing to it in time; many never do."""
+
+    sent: Literal[True] = True
+    answer: ReplyAnswer | None
 
 
 class ValueAnswer(Answer):

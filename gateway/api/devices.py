@@ -13,6 +13,8 @@ from fastapi import APIRouter, Depends, Path, Query
 from device_drivers.registry import UnknownFamilyError, find_driver
 from gateway.api.caller import ContextDep, Needs, actor, audit_read, check_sees, check_sees_all, in_database
 from gateway.api.device_forms import (
+    CommandAnswer,
+    CommandForm,
     DeviceAnswer,
     DeviceChange,
     DeviceDetail,
@@ -21,6 +23,7 @@ from gateway.api.device_forms import (
     MadeDevice,
     MqttLogin,
     Placing,
+    ReplyAnswer,
     describe,
     describe_in_full,
     describe_talker,
@@ -29,7 +32,9 @@ from gateway.api.forms import AnyDeviceId, RecordId
 from gateway.api.keys import ApiKey
 from gateway.api.problems import Problem, not_found, responses
 from gateway.api.scopes import Scope
+from gateway.audit import digest, plain
 from gateway.broker.config import hash_password
+from gateway.device_commands import Command
 from gateway.device_view import look, look_at, read_registered
 from gateway.registry import Device
 
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
 
 router = APIRouter(prefix="/api/v1/devices", tags=["devices"])
 Reader = Annotated[ApiKey, Depends(Needs(Scope.DEVICES_READ))]
+Commander = Annotated[ApiKey, Depends(Needs(Scope.DEVICES_COMMAND))]
 Writer = Annotated[ApiKey, Depends(Needs(Scope.DEVICES_WRITE))]
 DevicePath = Annotated[AnyDeviceId, Path(description="The device's id · 设备编号", examples=["w1", "zigbee2mqtt/sos"])]
 PASSWORD_BYTES = 32
@@ -137,6 +143,29 @@ async def renew_credentials(context: ContextDep, key: Writer, device_id: DeviceP
     return login
 
 
+@router.post("/{device_id:path}/commands", summary="Command a device · 向设备下发指令", responses=responses(404, 409))
+async def command_device(
+    context: ContextDep, key: Commander, device_id: DevicePath, form: CommandForm
+) -> CommandAnswer:
+    """Give a command that the device's family knows (`commands` of the device), and wait for its answer.
+
+    Written down before it is sent, without its value. `offline` where the device is not connected now.
+    """
+    device = await in_database(context, lambda: _seen(context, key, device_id))
+    known = _commands(device.family)
+    if form.command not in known:
+        able = ", ".join(known) or "none"
+        raise Problem("unknown-command", f"{device.family} has no command {form.command!r}; it knows: {able}")
+    detail = {"command": form.command, "args": digest(form.args) if form.args else None}
+    await audit_read(context, key, "device.command", f"device:{device_id}", detail)
+    try:
+        note = await context.ask(Command(device_id, form.command, form.args.get("value"), form.wait_s))
+    except ValueError as error:
+        raise Problem("invalid", f"{form.command}: {error}") from error
+    reply = None if note is None else ReplyAnswer(kind=note.kind, fields=plain(dict(note.fields)))
+    return CommandAnswer(answer=reply)
+
+
 async def _new_login(context: Context, key: ApiKey, device: Device) -> MqttLogin:
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     hashed = await asyncio.to_thread(hash_password, password)
@@ -158,6 +187,13 @@ def _new_device(form: DeviceForm) -> Device:
     if driver.account_topics is not None and itself and not ACCOUNT_ID.fullmatch(form.id):
         raise Problem("invalid", f"the id of a device of family {driver.family} may have A-Z a-z 0-9 _ . : - only")
     return device
+
+
+def _commands(family: str) -> tuple[str, ...]:
+    try:
+        return find_driver(family).commands
+    except UnknownFamilyError:
+        return ()
 
 
 def _has_account(device: Device) -> bool:

@@ -16,8 +16,10 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from device_drivers.codec import UnknownCommandError
 from gateway.alerts.lifecycle import NamelessPersonError, RefusedTransitionError
 from gateway.alerts.service import UnknownAlertError
+from gateway.device_commands import CommandBusyError, NotConnectedError
 from gateway.registry import DuplicateRecordError, InvalidRecordError, UnknownRecordError
 from gateway.store.base import QueryError, StoreError
 
@@ -55,8 +57,10 @@ PROBLEMS: Mapping[str, ProblemKind] = {
         ProblemKind("not-found", 404, "There is no such thing", "未找到"),
         ProblemKind("wrong-method", 405, "The method is not possible here", "不支持该请求方法"),
         ProblemKind("conflict", 409, "It cannot be done as things stand", "与当前状态冲突"),
+        ProblemKind("offline", 409, "The device is not connected now", "设备目前没有连接"),
         ProblemKind("too-large", 413, "The body is too large", "请求内容过大"),
         ProblemKind("invalid", 422, "Something in the request is not valid", "请求内容无效"),
+        ProblemKind("unknown-command", 422, "The device knows no such command", "设备不支持该指令"),
         ProblemKind("too-many", 429, "Too many attempts: wait", "尝试次数过多，请稍后再试"),
         ProblemKind("internal", 500, "An internal fault", "内部错误"),
         ProblemKind("unavailable", 503, "Not available now: try again", "暂时不可用，请稍后再试"),
@@ -126,6 +130,9 @@ TABLE: Mapping[type[Exception], str] = {
     RefusedTransitionError: "conflict",
     NamelessPersonError: "invalid",
     QueryError: "invalid",
+    NotConnectedError: "offline",
+    CommandBusyError: "conflict",
+    UnknownCommandError: "unknown-command",
 }
 
 

@@ -19,6 +19,8 @@ class Scope(StrEnum):
     RESIDENTS_WRITE = "residents:write"
     DEVICES_READ = "devices:read"
     DEVICES_WRITE = "devices:write"
+    DEVICES_COMMAND = "devices:command"
+    """Telling a device to do something: report its place, ring, measure."""
     CONTACTS_READ = "contacts:read"
     CONTACTS_WRITE = "contacts:write"
     ALERTS_READ = "alerts:read"
@@ -44,7 +46,7 @@ _SEES = frozenset({Scope.RESIDENTS_READ, Scope.DEVICES_READ, Scope.ALERTS_READ, 
 
 ROLES: Mapping[Role, frozenset[Scope]] = {
     Role.ADMIN: frozenset(Scope),
-    Role.OPERATOR: _SEES | {Scope.CONTACTS_READ, Scope.ALERTS_ANSWER, Scope.HEALTH_READ},
+    Role.OPERATOR: _SEES | {Scope.DEVICES_COMMAND, Scope.CONTACTS_READ, Scope.ALERTS_ANSWER, Scope.HEALTH_READ},
     Role.VIEWER: _SEES,
     Role.INTEGRATOR: _SEES | {Scope.ALERTS_ANSWER, Scope.HEALTH_READ, Scope.METRICS},
 }

@@ -1,10 +1,11 @@
-"""`yinling devices scan` and `test`: find what is connected, and try each alarm device before it is relied on."""
+"""`yinling devices scan`, `test` and `command`: find what is connected, try it before it is relied on, command it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,10 +29,12 @@ from gateway.commissioning import (
     well_done,
 )
 from gateway.config import Settings, load_settings
+from gateway.device_commands import LONGEST_S
 from gateway.registry import Registry
 from gateway.scan import MqttListener, probe_port, serial_ports
 
 POLL_S = 0.5
+NUMBER = re.compile(r"-?\d{1,6}(\.\d{1,6})?")
 
 
 @devices_app.command("scan")
@@ -75,8 +78,6 @@ def commission(
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
     """Commissioning: press the button, walk, lie down ...; the gateway must see it. The result is stored."""
-    key = key_file.read_text(encoding="utf-8").strip() if key_file else os.environ.get("YINLING_KEY", "")
-    headers = {"authorization": f"Bearer {key}"}
     with registry_database(config) as database:
         registry = Registry(database)
         device = registry.device(device_id)
@@ -84,7 +85,7 @@ def commission(
             errors.print(f"yinling: no device {device_id!r}; `yinling devices list` shows them")
             raise typer.Exit(CANNOT)
         language = load_settings(config).site.language
-        with httpx.Client(base_url=url, headers=headers, timeout=10) as api:
+        with _api(url, key_file) as api:
             heard = signal or [value["signal"] for value in _live(api, device_id)]
             steps = steps_of(device.family, heard)
             tried = [_try(api, device_id, step, seconds, language) for step in steps]
@@ -93,6 +94,71 @@ def commission(
         registry.put_setting(name, done, by=BY, now_ns=time.time_ns())
     if not tried or not all(one.seen for one in tried):
         raise typer.Exit(BAD_ANSWER)
+
+
+@devices_app.command("command")
+def command(
+    device_id: Annotated[str, typer.Argument(help="The device, as registered")],
+    name: Annotated[str, typer.Argument(help="The command, for example locate, find, interval")],
+    arg: Annotated[list[str] | None, typer.Option(help="Its argument: --arg value=60")] = None,
+    url: Annotated[str, typer.Option(help="The running gateway")] = "http://127.0.0.1:8080",
+    key_file: Annotated[Path | None, typer.Option(help="File with an API key; YINLING_KEY otherwise")] = None,
+    wait: Annotated[float, typer.Option(min=0.0, max=LONGEST_S, help="Seconds to wait for its answer")] = 5.0,
+    json_output: Annotated[bool, typer.Option("--json", help="Machine output")] = False,
+) -> None:
+    """Tell a connected device to do something: report its place, ring, measure, report more often ...
+
+    Exit 0: it was sent, and what the device answered is shown. Exit 1: the device is not connected now. Exit 2: the
+    device knows no such command, the value does not fit, or the key does not allow it.
+    """
+    body = {"command": name, "args": dict(map(_argument, arg or [])), "wait_s": wait}
+    try:
+        with _api(url, key_file, timeout_s=wait + 10) as api:
+            answer = api.post(f"{_path(device_id)}/commands", json=body)
+    except httpx.TransportError as error:
+        errors.print(f"yinling: no gateway at {url}: {error}; start it with `yinling run`", highlight=False)
+        raise typer.Exit(CANNOT) from error
+    if answer.status_code == httpx.codes.OK:
+        reply = answer.json()["answer"]
+        typer.echo(json.dumps(answer.json(), ensure_ascii=False) if json_output else _reply_text(reply))
+        return
+    offline = answer.status_code == httpx.codes.CONFLICT
+    errors.print(f"yinling: {_problem(answer)}", highlight=False)
+    raise typer.Exit(BAD_ANSWER if offline else CANNOT)
+
+
+def _argument(text: str) -> tuple[str, Any]:
+    """Name and value of name=value. A number of more than six digits is text: it is a telephone number."""
+    name, sign, value = text.partition("=")
+    if not sign:
+        errors.print(f"yinling: --arg {text!r} is no name=value")
+        raise typer.Exit(CANNOT)
+    return name, float(value) if NUMBER.fullmatch(value) else value
+
+
+def _reply_text(reply: dict[str, Any] | None) -> str:
+    if reply is None:
+        return "sent; the device has not answered / 已发送，设备没有回答"
+    fields = ", ".join(f"{name}={value}" for name, value in reply["fields"].items())
+    return f"sent; the device answered ({reply['kind']}) / 已发送，设备已回答: {fields}"
+
+
+def _problem(answer: httpx.Response) -> str:
+    try:
+        tree = answer.json()
+        wrong = "; ".join(f"{one['field']}: {one['problem']}" for one in tree.get("errors") or [])
+        return f"{tree['title']} / {tree['title_zh']}: {wrong or tree.get('detail') or ''}".rstrip(": ")
+    except (ValueError, KeyError, TypeError):
+        return f"the gateway answered {answer.status_code}: {answer.text[:200]}"
+
+
+def _path(device_id: str) -> str:
+    return f"/api/v1/devices/{quote(device_id, safe='')}"
+
+
+def _api(url: str, key_file: Path | None, timeout_s: float = 10.0) -> httpx.Client:
+    key = key_file.read_text(encoding="utf-8").strip() if key_file else os.environ.get("YINLING_KEY", "")
+    return httpx.Client(base_url=url, headers={"authorization": f"Bearer {key}"}, timeout=timeout_s)
 
 
 def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language: str) -> Tried:
@@ -109,7 +175,7 @@ def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language
 
 def _live(api: httpx.Client, device_id: str) -> list[dict[str, Any]]:
     try:
-        answer = api.get(f"/api/v1/devices/{quote(device_id, safe='')}")
+        answer = api.get(_path(device_id))
     except httpx.TransportError as error:
         errors.print(f"yinling: no gateway at {api.base_url}: {error}; is `yinling run` running?", highlight=False)
         raise typer.Exit(CANNOT) from error

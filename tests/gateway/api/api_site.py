@@ -24,6 +24,7 @@ from gateway.broadcast import Broadcast
 from gateway.config import settings_from
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
+from gateway.device_commands import ask_nobody
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Contact, Device, Registry, Resident
@@ -32,11 +33,14 @@ from gateway.store.duckdb_store import DuckDBStore
 from gateway.ways import WayIn
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
+    from device_drivers.codec import Note
     from gateway.alerts.recorder import AlertChange
     from gateway.api.keys import MadeKey
     from gateway.audit import AuditEntry
+    from gateway.device_commands import Command
 
 NOW = 1_770_091_506_000_000_000
 """2026-02-03T04:05:06Z"""
@@ -78,6 +82,7 @@ class ApiSite:
         self.monotonic_s = 1_000.0
         self.changes = 0
         self.ways: list[WayIn] = []
+        self.ask_device: Callable[[Command], Awaitable[Note | None]] = ask_nobody
         self.parts = [HealthItem("broker", True, "正常", "is well", {"starts": 1.0})]
         self.settings = settings_from(tree or {}, folder)
         self.database = open_database(folder / "gateway.sqlite", check=False)
@@ -117,8 +122,12 @@ class ApiSite:
             health=lambda: list(self.parts),
             registry_changed=self.registry_changed,
             ways=lambda: self.ways,
+            ask=self._ask_device,
         )
         self.app = create_api(self.context, monotonic=lambda: self.monotonic_s, heartbeat_s=0.05)
+
+    async def _ask_device(self, command: Command) -> Note | None:
+        return await self.ask_device(command)
 
     async def in_database(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, partial(function, *args, **kwargs))

@@ -28,6 +28,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("PATCH", D + "/{device_id}"): (Scope.DEVICES_WRITE, {"room": "1"}, {}),
     ("PUT", D + "/{device_id}/assignment"): (Scope.DEVICES_WRITE, {"resident_id": "r2"}, {}),
     ("POST", D + "/{device_id}/credentials"): (Scope.DEVICES_WRITE, None, {}),
+    ("POST", D + "/{device_id}/commands"): (Scope.DEVICES_COMMAND, {"command": "find", "wait_s": 0.0}, {}),
     ("GET", C): (Scope.CONTACTS_READ, None, {"resident": "r2"}),
     ("POST", C): (Scope.CONTACTS_WRITE, {"id": "c9", "resident_id": "r2", "name": "新", "channel": "siren"}, {}),
     ("GET", C + "/{contact_id}"): (Scope.CONTACTS_READ, None, {}),
