@@ -210,6 +210,7 @@ def test_an_alert_appears_without_reload_and_is_answered(box: Site, open_page: O
     closed = box.alerts.get(fall)
     assert (closed.state, closed.outcome, closed.note) == (State.RESOLVED, Outcome.REAL_FALL, "扶起，无外伤")
     assert closed.closed_by == "陈医生 (夜班手机)"
+    refresh(box)
     expect(card(page, "r2").locator(".y-look")).to_contain_text("平安")
     assert page.evaluate("window.notReloaded")
 

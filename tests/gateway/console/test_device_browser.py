@@ -129,7 +129,7 @@ def test_those_in_trouble_come_first_and_say_why(box: Site, open_page: Open) -> 
     expect(watch).to_contain_text("4G 老人手表")
     for word in ("silent", "offline", "not_connected", "not_tested"):
         expect(watch.locator(f'[data-trouble="{word}"]')).to_be_visible()
-    expect(watch).to_contain_text("最近收到 6 分钟前")
+    expect(watch).to_contain_text(re.compile("最近收到 ([6-9]|10) 分钟前"))
     expect(watch).to_contain_text("TCP 端口 127.0.0.1:7700 未连接")
     expect(device(page, "mat-9")).to_contain_text("没有安装此设备族的驱动")
     expect(device(page, BUTTON)).to_contain_text("从未收到数据")
@@ -147,8 +147,12 @@ def test_details_on_demand_grey_out_when_stale(box: Site, open_page: Open) -> No
     expect(radar.locator('[data-signal="heart_rate"]')).to_have_count(0)
     radar.locator('[data-action="details"]').click()
     heart = radar.locator('[data-signal="heart_rate"]')
+    expect(heart).to_be_visible()
+    box.vitals(RADAR, heart_rate=72)
     expect(heart).to_contain_text("心率72 次/分")
     expect(heart).to_have_class(re.compile("y-v-current"))
+    colour = "e => getComputedStyle(e).color"
+    current = heart.locator("b").evaluate(colour)
     expect(radar.locator('[data-signal="respiratory_rate"]')).to_contain_text("呼吸频率—")
     expect(radar.locator('[data-signal="bed_occupancy"]')).to_contain_text("在床")
     expect(radar.locator('[data-signal="presence"]')).to_contain_text("室内有人")
@@ -156,11 +160,9 @@ def test_details_on_demand_grey_out_when_stale(box: Site, open_page: Open) -> No
     expect(radar.locator('[data-step="fall"]')).to_contain_text("没有收到")
     expect(radar.locator('[data-step="bed_occupancy"]')).to_contain_text("未做")
     expect(radar).to_contain_text(f"yinling devices test {RADAR}")
-    colour = "e => getComputedStyle(e).color"
-    current = heart.locator("b").evaluate(colour)
     box.ahead_s = 200
     expect(heart).to_have_class(re.compile("y-v-stale"))
-    expect(heart.locator(".y-age")).to_have_text("3 分钟前")
+    expect(heart.locator(".y-age")).to_have_text(re.compile("[345] 分钟前"))
     assert heart.locator("b").evaluate(colour) != current
     radar.locator('[data-action="details"]').click()
     expect(heart).to_have_count(0)
