@@ -118,6 +118,10 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "先打电话通知该联系人；再查网络、短信或推送的设置。",
         "Telephone this contact first; then check the network and the settings of the channel.",
     ),
+    "alert_flood": FirstStep(
+        "先去看看老人；再查共同原因：停电、断网、基站或网关断电。",
+        "See that the residents are well; then look for the common cause: power, network, base station.",
+    ),
     "nobody_on_call": FirstStep(
         "现在就定下谁值班，并在值班表中填上；在此之前由收到本消息的人值班。",
         "Decide now who is on call and put it into the schedule; until then it is whoever reads this.",

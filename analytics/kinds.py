@@ -1,7 +1,7 @@
 """The table of finding kinds: what each one is called, how urgent it is, and whether it is about the box or a person.
 
-Priority follows the matrix of harm and speed in IEC 60601-1-8 (high, medium, low); life kinds latch until a
-person resolves them. Texts are for people; `kind` is for machines.
+Priority follows from the harm that threatens if nobody answers and from how fast it comes, by the matrix of
+IEC 60601-1-8 (`MATRIX`); life kinds latch until a person resolves them. Texts are for people; `kind` is for machines.
 """
 
 from __future__ import annotations
@@ -22,33 +22,77 @@ class Priority(IntEnum):
     LOW = 3
 
 
+class Harm(IntEnum):
+    """What threatens if nobody answers."""
+
+    DEATH = 1
+    """Or an injury that does not heal."""
+    INJURY = 2
+    MINOR = 3
+    """Or discomfort."""
+
+
+class Speed(IntEnum):
+    """How fast it comes: at once, within minutes, within hours."""
+
+    IMMEDIATE = 1
+    PROMPT = 2
+    DELAYED = 3
+
+
+MATRIX: Mapping[tuple[Harm, Speed], Priority] = {
+    (Harm.DEATH, Speed.IMMEDIATE): Priority.HIGH,
+    (Harm.DEATH, Speed.PROMPT): Priority.HIGH,
+    (Harm.DEATH, Speed.DELAYED): Priority.MEDIUM,
+    (Harm.INJURY, Speed.IMMEDIATE): Priority.HIGH,
+    (Harm.INJURY, Speed.PROMPT): Priority.MEDIUM,
+    (Harm.INJURY, Speed.DELAYED): Priority.LOW,
+    (Harm.MINOR, Speed.IMMEDIATE): Priority.MEDIUM,
+    (Harm.MINOR, Speed.PROMPT): Priority.LOW,
+    (Harm.MINOR, Speed.DELAYED): Priority.LOW,
+}
+"""IEC 60601-1-8, table of alarm condition priorities; borrowed, no conformity is claimed."""
+Threat = tuple[Harm, Speed]
+URGENT: Threat = (Harm.DEATH, Speed.PROMPT)
+SERIOUS: Threat = (Harm.INJURY, Speed.PROMPT)
+SLOW: Threat = (Harm.INJURY, Speed.DELAYED)
+SLIGHT: Threat = (Harm.MINOR, Speed.PROMPT)
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """One row.
 
-    technical: about a device or the box, not a person. latching: stays until a person resolves it, even when the
-    cause has gone. cancel_window_s: how long a *suspected* finding waits for "I am fine" before it is raised.
+    harm, speed: what threatens, and how fast; the priority follows. technical: about a device or the box, not a person.
+    latching: stays until a person resolves it, even when the cause has gone. cancel_window_s: how long a *suspected*
+    finding waits for "I am fine" before it is raised.
     """
 
     name: str
-    priority: Priority
+    harm: Harm
+    speed: Speed
     latching: bool
     technical: bool
     cancel_window_s: float
     zh: str
     en: str
 
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is, by the matrix."""
+        return MATRIX[self.harm, self.speed]
+
 
 def _life(name: str, zh: str, en: str, cancel_window_s: float = 0.0) -> Kind:
-    return Kind(name, Priority.HIGH, True, False, cancel_window_s, zh, en)
+    return Kind(name, Harm.DEATH, Speed.IMMEDIATE, True, False, cancel_window_s, zh, en)
 
 
-def _vital(name: str, zh: str, en: str, priority: Priority = Priority.MEDIUM) -> Kind:
-    return Kind(name, priority, False, False, 0.0, zh, en)
+def _vital(name: str, zh: str, en: str, threat: Threat = SERIOUS) -> Kind:
+    return Kind(name, *threat, False, False, 0.0, zh, en)
 
 
-def _technical(name: str, zh: str, en: str, priority: Priority = Priority.LOW) -> Kind:
-    return Kind(name, priority, False, True, 0.0, zh, en)
+def _technical(name: str, zh: str, en: str, threat: Threat = SLIGHT) -> Kind:
+    return Kind(name, *threat, False, True, 0.0, zh, en)
 
 
 KINDS: Mapping[str, Kind] = {
@@ -59,32 +103,34 @@ KINDS: Mapping[str, Kind] = {
         _life("smoke", "烟雾报警", "Smoke alarm"),
         _life("gas", "燃气报警", "Gas alarm"),
         _life("carbon_monoxide", "一氧化碳报警", "Carbon monoxide alarm"),
-        Kind("water_leak", Priority.MEDIUM, True, False, 0.0, "漏水", "Water leak"),
+        Kind("water_leak", *SERIOUS, True, False, 0.0, "漏水", "Water leak"),
         _life("motionless", "久无动作", "No movement for long"),
         _life("struggle", "异常挣扎", "Struggling in bed"),
-        Kind("long_stay", Priority.MEDIUM, True, False, 0.0, "滞留过久", "Staying too long in one place"),
-        Kind("unattended", Priority.MEDIUM, False, False, 0.0, "长时间离床", "Out of bed for too long"),
-        Kind("fence_left", Priority.MEDIUM, True, False, 0.0, "越过电子围栏", "Crossed the fence of the safe area"),
-        Kind("sleep_anomaly", Priority.LOW, False, False, 0.0, "睡眠异常", "Unusual sleep"),
-        _vital("heart_rate_low", "心率过低", "Heart rate low", Priority.HIGH),
+        Kind("long_stay", *SERIOUS, True, False, 0.0, "滞留过久", "Staying too long in one place"),
+        Kind("unattended", *SERIOUS, False, False, 0.0, "长时间离床", "Out of bed for too long"),
+        Kind("fence_left", *SERIOUS, True, False, 0.0, "越过电子围栏", "Crossed the fence of the safe area"),
+        Kind("sleep_anomaly", *SLOW, False, False, 0.0, "睡眠异常", "Unusual sleep"),
+        _vital("heart_rate_low", "心率过低", "Heart rate low", URGENT),
         _vital("heart_rate_high", "心率过高", "Heart rate high"),
-        _vital("spo2_low", "血氧过低", "Oxygen saturation low", Priority.HIGH),
-        _vital("respiratory_rate_low", "呼吸过慢", "Respiratory rate low", Priority.HIGH),
+        _vital("spo2_low", "血氧过低", "Oxygen saturation low", URGENT),
+        _vital("respiratory_rate_low", "呼吸过慢", "Respiratory rate low", URGENT),
         _vital("respiratory_rate_high", "呼吸过快", "Respiratory rate high"),
         _vital("temperature_high", "体温过高", "Temperature high"),
         _vital("temperature_low", "体温过低", "Temperature low"),
-        _technical("signal_lost", "信号丢失", "Signal lost", Priority.MEDIUM),
+        _technical("signal_lost", "信号丢失", "Signal lost", SERIOUS),
         _technical("not_worn", "未佩戴", "Not worn"),
+        _technical("device_dropped", "设备掉落", "Device dropped"),
         _technical("battery_low", "电量低", "Battery low"),
-        _technical("device_fault", "设备故障", "Device fault", Priority.MEDIUM),
-        _technical("path_down", "设备网络中断", "Device network down", Priority.MEDIUM),
-        _technical("line_lost", "设备连线中断", "Device line lost", Priority.MEDIUM),
-        _technical("broker_down", "设备消息中断", "Device messages interrupted", Priority.MEDIUM),
-        _technical("reconnecting", "设备反复重连", "Device keeps reconnecting", Priority.MEDIUM),
+        _technical("device_fault", "设备故障", "Device fault", SERIOUS),
+        _technical("path_down", "设备网络中断", "Device network down", SERIOUS),
+        _technical("line_lost", "设备连线中断", "Device line lost", SERIOUS),
+        _technical("broker_down", "设备消息中断", "Device messages interrupted", SERIOUS),
+        _technical("reconnecting", "设备反复重连", "Device keeps reconnecting", SERIOUS),
         _technical("clock_wrong", "设备时钟不准", "Device clock wrong"),
-        _technical("tamper", "设备被拆动", "Device tampered with", Priority.MEDIUM),
-        _technical("box_fault", "网关内部故障", "Fault inside the box", Priority.MEDIUM),
-        _technical("delivery_failed", "报警无法送达", "Alert cannot be delivered", Priority.HIGH),
-        _technical("nobody_on_call", "无人值班", "Nobody is on call", Priority.HIGH),
+        _technical("tamper", "设备被拆动", "Device tampered with", SERIOUS),
+        _technical("box_fault", "网关内部故障", "Fault inside the box", SERIOUS),
+        _technical("delivery_failed", "报警无法送达", "Alert cannot be delivered", URGENT),
+        _technical("nobody_on_call", "无人值班", "Nobody is on call", URGENT),
+        _technical("alert_flood", "设备报警成批", "Many equipment alerts at once", SERIOUS),
     )
 }

@@ -158,6 +158,14 @@ class AlertSettings(SettingsPart):
     reopen_high_s: float = Field(900.0, ge=60, le=86_400)
     reopen_medium_s: float = Field(7200.0, ge=60, le=604_800)
     reopen_low_s: float = Field(86_400.0, ge=60, le=604_800)
+    pause_max_s: float = Field(600.0, ge=60, le=3600)
+    """The longest pause of a condition."""
+    maintenance_max_s: float = Field(28_800.0, ge=60, le=86_400)
+    flood_count: int = Field(5, ge=1, le=1000)
+    """More alerts of one kind about equipment within flood_s become one."""
+    flood_s: float = Field(60.0, ge=1, le=3600)
+    storm_count: int = Field(12, ge=1, le=1000)
+    """More alerts of one kind about one person or device within an hour are kept back; never of high priority."""
 
 
 class EscalationSettings(Plan):

@@ -100,6 +100,7 @@ class AlertRow(Base):
     __table_args__ = (
         Index("ix_alerts_subject_kind", "subject", "kind", "created_ns"),
         Index("ix_alerts_state", "state"),
+        Index("ix_alerts_kind", "kind", "created_ns"),
         Index("ix_alerts_created_ns", "created_ns"),
         Index("ix_alerts_resident_id", "resident_id", "created_ns"),
     )
@@ -212,6 +213,24 @@ class OutboxRow(Base):
     remote_id: Mapped[str | None]
     created_ns: Mapped[int]
     delivered_ns: Mapped[int | None]
+
+
+class HoldRow(Base):
+    """A pause of one kind for one resident, or maintenance of a device or the whole site."""
+
+    __tablename__ = "holds"
+    __table_args__ = (Index("ix_holds_until_ns", "until_ns"),)
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    what: Mapped[str]
+    resident_id: Mapped[str | None]
+    kind: Mapped[str | None]
+    device_id: Mapped[str | None]
+    reason: Mapped[str]
+    by: Mapped[str]
+    from_ns: Mapped[int]
+    until_ns: Mapped[int]
+    ended_ns: Mapped[int | None]
+    ended_by: Mapped[str | None]
 
 
 class EscalationRow(Base):

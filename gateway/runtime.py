@@ -121,6 +121,7 @@ class Gateway:
             payloads=wiring.payload_builder(settings),
             cancel_windows={"fall": settings.alerts.cancel_window_s},
             closed_episodes=self._episodes_closed,
+            limits=wiring.limits(settings),
             rng=self.rng,
         )
         self.alerts.listen(self._alert_changed)

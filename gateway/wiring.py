@@ -20,6 +20,7 @@ from device_drivers.transports.serial_line import PARITIES, SerialLine, SerialOp
 from device_drivers.transports.tcp_listener import TcpOptions
 from gateway import home_assistant
 from gateway.alerts.card import Place
+from gateway.alerts.holds import Limits
 from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.plan_book import PlanBook
 from gateway.alerts.policy import Timing
@@ -366,6 +367,14 @@ def router(settings: Settings) -> ContactRouter:
         timing=Timing(reopen=(alerts.reopen_high_s, alerts.reopen_medium_s, alerts.reopen_low_s)),
         plans=PlanBook(settings.escalation),
         zone=settings.site.zone,
+    )
+
+
+def limits(settings: Settings) -> Limits:
+    """How long alerts may be paused, and what counts as a flood."""
+    alerts = settings.alerts
+    return Limits(
+        alerts.pause_max_s, alerts.maintenance_max_s, alerts.flood_count, alerts.flood_s, storm=alerts.storm_count
     )
 
 

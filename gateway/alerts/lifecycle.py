@@ -174,7 +174,7 @@ def expire(alert: Alert, now_ns: int) -> Step:
     if until is None and alert.held:
         return Step(alert)
     if until is None or now_ns >= until or now_ns < alert.created_ns - CLOCK_STEP_NS:
-        return _raise(alert, now_ns, reason="window_over")
+        return _raise(alert, now_ns, reason=f"{alert.held}_over" if alert.held else "window_over")
     return Step(alert)
 
 
@@ -188,7 +188,9 @@ def kept_back(alert: Alert, hold: Hold, now_ns: int) -> Step:
 
 def let_go(alert: Alert, now_ns: int) -> Step:
     """What kept it back is over: raise."""
-    return _raise(alert, now_ns, reason=f"{alert.held}_over") if alert.held else Step(alert)
+    if not alert.held or alert.state is not State.SUSPECTED:
+        return Step(alert)
+    return _raise(alert, now_ns, reason=f"{alert.held}_over")
 
 
 def delivered(alert: Alert, now_ns: int, *, channel: str, contact: str) -> Step:
@@ -262,7 +264,8 @@ def record(alert: Alert, entry: EntryType, who: str, now_ns: int, detail: Mappin
 
 def _raise(alert: Alert, now_ns: int, *, reason: str) -> Step:
     raised = replace(alert, state=State.RAISED, raised_ns=now_ns, window_until_ns=None, held=None)
-    return moved_to(alert, EntryType.RAISED, SYSTEM, now_ns, to=raised, detail={"reason": reason})
+    detail = {"reason": reason} | ({"held": alert.held} if alert.held else {})
+    return moved_to(alert, EntryType.RAISED, SYSTEM, now_ns, to=raised, detail=detail)
 
 
 def _clear(alert: Alert, finding: Finding, now_ns: int) -> Step:
@@ -309,7 +312,6 @@ def _close(alert: Alert, state: State, outcome: Outcome, by: str, now_ns: int, n
         closed_by=by,
         note=note,
         window_until_ns=None,
-        held=None,
         **ANSWERED,
         reopen_at_ns=None,
     )

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from analytics.first_steps import FIRST_STEPS
 from analytics.findings import Phase
+from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS, Priority
 from gateway.alerts.card import NOWHERE, Place, card
 from gateway.audit import plain
@@ -99,7 +99,6 @@ class PayloadBuilder:
             called = which["name"] or which["id"]
             zh, en = f"{zh}，{called}", f"{en}, {called}"
         return {"zh": f"{zh}，{moment}，{verb[0]}", "en": f"{en}, {moment}, {verb[1]}"}
-
 
     def _card(self, alert: Alert, resident: Resident | None) -> dict[str, str]:
         confirmed = alert.phase is Phase.CONFIRMED

@@ -21,8 +21,9 @@ from sqlalchemy import delete, select
 
 from analytics.findings import Evidence, Finding, Phase
 from analytics.kinds import KINDS
-from gateway.alerts import escalation, lifecycle, oncall_watch, outbox, records
-from gateway.alerts.alert import CLOCK_STEP_NS, Alert, Outcome, State, Step
+from gateway.alerts import escalation, holds, lifecycle, oncall_watch, outbox, records
+from gateway.alerts.alert import CLOCK_STEP_NS, Alert, Outcome, State
+from gateway.alerts.answers import Answer, External, ExternalResult, Via, answered, remember_callback, seen_before
 from gateway.alerts.recorder import AlertChange, Recorder, Rules
 from gateway.alerts.records import AlertFilter, Page
 from gateway.audit import AuditReport, append_audit, canonical, verify_audit
@@ -39,10 +40,19 @@ if TYPE_CHECKING:
     from gateway.alerts.routing import ContactRouter
     from gateway.database import Database
 
+__all__ = [
+    "AlertError",
+    "AlertService",
+    "Answer",
+    "External",
+    "ExternalResult",
+    "Take",
+    "Taken",
+    "UnknownAlertError",
+]
+
 log = logging.getLogger(__name__)
 
-Via = tuple[str, str]
-KEEP_CALLBACKS_NS = 72 * 3600 * 10**9
 LARGEST_NS = 2**62
 
 
@@ -79,34 +89,6 @@ class Take:
     reason: str | None = None
 
 
-class Answer(StrEnum):
-    """What a person can say about an alert."""
-
-    ACKNOWLEDGED = "acknowledged"
-    EN_ROUTE = "en_route"
-    ON_SCENE = "on_scene"
-    RESOLVED = "resolved"
-    CANCELLED = "cancelled"
-
-
-@dataclass(frozen=True, slots=True)
-class External:
-    """An answer that came from outside under an identity of its own (a signed call-back)."""
-
-    webhook_id: str
-    body_sha256: str
-    via: Via
-
-
-@dataclass(frozen=True, slots=True)
-class ExternalResult:
-    """applied: the alert took it. repeated: it was known already, `applied` and `reason` are those of the first."""
-
-    applied: bool
-    repeated: bool
-    reason: str
-
-
 class AlertService:
     """Everything that changes an alert goes through here.
 
@@ -122,8 +104,10 @@ class AlertService:
         payloads: PayloadBuilder,
         cancel_windows: Mapping[str, float] | None = None,
         closed_episodes: Callable[[Sequence[str]], None] | None = None,
+        limits: holds.Limits | None = None,
         rng: random.Random | None = None,
     ) -> None:
+        self._limits = limits or holds.Limits()
         self._database = database
         self._rules = Rules(router, payloads)
         self._cancel_windows = dict(cancel_windows or {})
@@ -230,15 +214,44 @@ class AlertService:
         with self._recording(now_ns, external.via) as recorder:
             seen = recorder.session.get(CallbackRow, external.webhook_id)
             if seen is not None:
-                return _seen_before(seen, external)
+                return seen_before(seen, external)
             alert = _loaded(recorder.session, alert_id)
             reason = ""
             try:
-                recorder.save(_answered(alert, answer, who, now_ns, **more))
+                recorder.save(answered(alert, answer, who, now_ns, **more))
             except lifecycle.LifecycleError as error:
                 reason = str(error)
-            _remember_callback(recorder.session, external, now_ns, reason)
+            remember_callback(recorder.session, external, now_ns, reason)
         return ExternalResult(not reason, repeated=False, reason=reason)
+
+    # What is not to be told for a while
+
+    def pause(self, resident_id: str, kind: str, seconds: float, *, reason: str, by: str, now_ns: int) -> holds.Silence:
+        """New alerts of this kind about this resident wait. Raises NotPausableError."""
+        with self._recording(now_ns) as recorder:
+            return holds.pause(
+                recorder.session, resident_id, kind, seconds, reason=reason, by=by, now_ns=now_ns, limits=self._limits
+            )
+
+    def maintain(self, device_id: str | None, seconds: float, *, reason: str, by: str, now_ns: int) -> holds.Silence:
+        """New technical alerts of a device (None: of the site) wait. Raises NotPausableError."""
+        with self._recording(now_ns) as recorder:
+            return holds.maintain(
+                recorder.session, device_id, seconds, reason=reason, by=by, now_ns=now_ns, limits=self._limits
+            )
+
+    def end_hold(self, hold_id: int, *, by: str, now_ns: int) -> holds.Silence:
+        """End a pause or maintenance; what waited for it is raised. Raises UnknownHoldError."""
+        with self._recording(now_ns) as recorder:
+            silence = holds.end(recorder.session, hold_id, by=by, now_ns=now_ns)
+            for alert_id in holds.held_by(recorder.session, silence):
+                recorder.save(lifecycle.let_go(_loaded(recorder.session, alert_id), now_ns))
+            return silence
+
+    def holds_in_force(self, now_ns: int) -> Sequence[holds.Silence]:
+        """Every pause and maintenance in force."""
+        with self._database.read() as session:
+            return holds.in_force(session, now_ns)
 
     # What the dispatcher says
 
@@ -313,6 +326,7 @@ class AlertService:
         with self._database.write() as session:
             recorder = Recorder(session, now_ns, self._rules, via)
             yield recorder
+            self._tell_floods(recorder)
         self._publish(recorder)
 
     def _publish(self, recorder: Recorder) -> None:
@@ -348,16 +362,28 @@ class AlertService:
         last = records.latest(recorder.session, subject, finding.kind, test=test)
         if last is None or not lifecycle.folds(last, finding):
             window_s = self._cancel_windows.get(finding.kind)
-            step = lifecycle.open_alert(finding, recorder.now_ns, test=test, cancel_window_s=window_s)
+            hold = None if test else holds.hold_for(recorder.session, finding, recorder.now_ns, self._limits)
+            step = lifecycle.open_alert(finding, recorder.now_ns, test=test, cancel_window_s=window_s, hold=hold)
             return Take(Taken.OPENED, recorder.save(step))
         if not last.state.open:
             records.remember(recorder.session, last, finding.episode, finding.phase)
             return Take(Taken.CLOSED_BEFORE, last)
         return Take(Taken.FOLDED, recorder.save(lifecycle.see(last, finding, recorder.now_ns)))
 
+    def _tell_floods(self, recorder: Recorder) -> None:
+        """What is kept back as part of a flood is told by the alert for all of it, when it comes and when it ends."""
+        for change in tuple(recorder.changes):
+            alert = change.alert
+            left = any(entry.detail.get("held") == holds.GROUPED for entry in change.entries)
+            if alert.held != holds.GROUPED and not left:
+                continue
+            phase = Phase.CONFIRMED if alert.state.open and not left else Phase.CLEARED
+            members = holds.held_devices(recorder.session, alert.kind)
+            self._take(recorder, holds.group_finding(alert, phase, recorder.now_ns, members))
+
     def _answer(self, alert_id: str, answer: Answer, who: str, now_ns: int, *, via: Via | None, **more: Any) -> Alert:
         with self._recording(now_ns, via) as recorder:
-            return recorder.save(_answered(_loaded(recorder.session, alert_id), answer, who, now_ns, **more))
+            return recorder.save(answered(_loaded(recorder.session, alert_id), answer, who, now_ns, **more))
 
     def _deadlines(self, now_ns: int) -> Sequence[tuple[str, int]]:
         with self._database.read() as session:
@@ -423,29 +449,21 @@ class AlertService:
         self._take(recorder, _outage(episode, dispatch, recorder.now_ns, Phase.CONFIRMED, error))
 
 
-def _answered(
-    alert: Alert, answer: Answer, who: str, now_ns: int, *, note: str | None = None, outcome: Outcome | None = None
-) -> Step:
-    if answer is Answer.RESOLVED:
-        if outcome is None:
-            raise lifecycle.RefusedTransitionError(
-                alert.id, alert.state, "resolved", "say what it was: give an outcome"
-            )
-        return lifecycle.resolve(alert, outcome, who, now_ns, note=note)
-    act = {
-        Answer.ACKNOWLEDGED: lifecycle.acknowledge,
-        Answer.EN_ROUTE: lifecycle.en_route,
-        Answer.ON_SCENE: lifecycle.on_scene,
-        Answer.CANCELLED: lifecycle.cancel,
-    }[answer]
-    return act(alert, who, now_ns, note=note)
-
-
 def _loaded(session: Session, alert_id: str) -> Alert:
     alert = records.load(session, alert_id)
     if alert is None:
         raise UnknownAlertError(alert_id)
     return alert
+
+
+def _outage(episode: str, dispatch: Dispatch, now_ns: int, phase: Phase, error: str) -> Finding:
+    evidence: dict[str, Evidence] = {
+        "channel": dispatch.channel,
+        "contact": dispatch.contact,
+        "attempts": dispatch.attempt,
+        "error": error,
+    }
+    return Finding(episode, "delivery_failed", None, now_ns, phase, 1.0, (), evidence)
 
 
 def _unusable(finding: Finding) -> str | None:
@@ -465,32 +483,3 @@ def _unusable(finding: Finding) -> str | None:
     except UnicodeEncodeError:
         return "text that cannot be stored"
     return None
-
-
-def _remember_callback(session: Session, external: External, now_ns: int, reason: str) -> None:
-    session.execute(delete(CallbackRow).where(CallbackRow.seen_ns < now_ns - KEEP_CALLBACKS_NS))
-    session.add(
-        CallbackRow(
-            webhook_id=external.webhook_id,
-            body_sha256=external.body_sha256,
-            seen_ns=now_ns,
-            applied=not reason,
-            reason=reason,
-        )
-    )
-
-
-def _seen_before(seen: CallbackRow, external: External) -> ExternalResult:
-    if seen.body_sha256 != external.body_sha256:
-        return ExternalResult(applied=False, repeated=True, reason="the same webhook-id came with another body")
-    return ExternalResult(seen.applied, repeated=True, reason=seen.reason)
-
-
-def _outage(episode: str, dispatch: Dispatch, now_ns: int, phase: Phase, error: str) -> Finding:
-    evidence: dict[str, Evidence] = {
-        "channel": dispatch.channel,
-        "contact": dispatch.contact,
-        "attempts": dispatch.attempt,
-        "error": error,
-    }
-    return Finding(episode, "delivery_failed", None, now_ns, phase, 1.0, (), evidence)

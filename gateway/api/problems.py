@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
 from device_drivers.codec import UnknownCommandError
+from gateway.alerts.holds import NotPausableError, UnknownHoldError
 from gateway.alerts.lifecycle import NamelessPersonError, RefusedTransitionError
 from gateway.alerts.service import UnknownAlertError
 from gateway.device_commands import CommandBusyError, NotConnectedError
@@ -130,6 +131,8 @@ TABLE: Mapping[type[Exception], str] = {
     RefusedTransitionError: "conflict",
     NamelessPersonError: "invalid",
     QueryError: "invalid",
+    NotPausableError: "invalid",
+    UnknownHoldError: "not-found",
     NotConnectedError: "offline",
     CommandBusyError: "conflict",
     UnknownCommandError: "unknown-command",

@@ -14,6 +14,7 @@ D = "/api/v1/devices"
 C = "/api/v1/contacts"
 A = "/api/v1/alerts"
 E = "/api/v1/escalation"
+H = "/api/v1/holds"
 ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("GET", R): (Scope.RESIDENTS_READ, None, {}),
     ("POST", R): (Scope.RESIDENTS_WRITE, {"id": "r9", "display_name": "新"}, {}),
@@ -45,6 +46,14 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("DELETE", E): (Scope.CONTACTS_WRITE, None, {}),
     ("GET", E + "/oncall"): (Scope.CONTACTS_READ, None, {}),
     ("GET", E + "/preview"): (Scope.CONTACTS_READ, None, {"kind": "fall", "resident": "r2"}),
+    ("GET", H): (Scope.ALERTS_READ, None, {}),
+    ("POST", H + "/pause"): (
+        Scope.ALERTS_ANSWER,
+        {"resident_id": "r2", "kind": "heart_rate_high", "seconds": 60, "reason": "x"},
+        {},
+    ),
+    ("POST", H + "/maintenance"): (Scope.DEVICES_WRITE, {"device_id": "w2", "seconds": 60, "reason": "x"}, {}),
+    ("POST", H + "/{hold_id}/end"): (Scope.ALERTS_ANSWER, None, {}),
     ("GET", "/api/v1/stream"): (Scope.ALERTS_READ, None, {}),
     ("GET", "/api/v1/health"): (Scope.HEALTH_READ, None, {}),
     ("GET", "/api/v1/me"): (None, None, {}),
