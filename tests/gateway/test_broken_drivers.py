@@ -13,13 +13,16 @@ import pytest
 from typer.testing import CliRunner
 
 from device_drivers.contract import DriverFaultError
-from device_drivers.registry import UnknownFamilyError
+from device_drivers.registry import UnknownFamilyError, find_driver
+from device_drivers.transports.tcp_listener import TcpOptions
 from gateway import wiring
 from gateway.cli import app, commands
 from gateway.cli.rig import Rig, RigDevice
 from gateway.config import settings_from
 from gateway.doctor import Check, Verdict, examine
+from gateway.registry import Device
 from gateway.scan import MqttListener, probe_port
+from gateway.tcp_source import TcpSource
 from simulators.radar import RadarDevice
 from simulators.serial_port import SimulatedPort
 
@@ -248,6 +251,41 @@ def test_decode_takes_the_options_of_the_settings_file(tmp_path: Path) -> None:
     (line,) = [json.loads(line) for line in result.stdout.splitlines()]
     assert (line["device"], line["signal"], line["value"]) == ("cup-7", "heart_rate", 71.0)
     assert CliRunner().invoke(app, given).exit_code == 1
+
+
+def test_a_broken_driver_on_a_tcp_port_is_named_and_a_call_for_help_beside_its_nonsense_is_heard(
+    foreign_drivers: Any,
+) -> None:
+    knock = "self.stated_id = 'lamp-1'; return ['nonsense', *" + PRESS + "]"
+    foreign_drivers.install("lamp", faulty("lamp", feed=knock, first_bytes="b'L',"))
+    foreign_drivers.install("dark", faulty("dark", init=MISTAKE, first_bytes="b'D',"))
+    offered: list[Any] = []
+
+    async def scene() -> TcpSource:
+        drivers = [find_driver("lamp"), find_driver("dark")]
+        source = TcpSource(
+            TcpOptions(port=0), drivers, lambda found, *_: offered.extend(found), lambda: NOW, lambda: 0.0
+        )
+        source.allow([Device("lamp-1", "lamp")])
+        running = asyncio.create_task(source.run())
+        host, port = await source.listener.listening()
+        for hello, came in ((b"D", lambda: source.faults), (b"L", lambda: offered)):
+            _, writer = await asyncio.open_connection(host, port)
+            writer.write(hello)
+            deadline = time.monotonic() + DEADLINE_S
+            while not came():
+                assert time.monotonic() < deadline, f"nothing came of {hello!r}"
+                await asyncio.sleep(0.005)
+            writer.close()
+            await writer.wait_closed()
+        source.stop()
+        await running
+        return source
+
+    source = asyncio.run(scene())
+    assert [(one.device_id, one.signal) for one in offered] == [("lamp-1", "help_button")]
+    assert "a str is no observation" in source.faults["lamp-1"]
+    assert any("making its codec raised ZeroDivisionError" in why for why in source.faults.values())
 
 
 BROKEN = {

@@ -109,3 +109,68 @@ def test_a_driver_that_makes_no_mistake_for_a_while_is_well_again_and_the_count_
     assert item.numbers["driver_faults"] == source.codec.health.rejected["driver_fault"] > 0
     source.codec.reject("driver_fault", b"")
     assert not box_health.source_item(source, calm, 2000.0).ok
+
+
+class Mute(drivers.MessageCodec):
+    """Fails whenever it is asked to speak, and gives nonsense beside a call for help."""
+
+    family = "mute"
+
+    def subscriptions(self) -> list[str]:
+        return ["t"]
+
+    def on_open(self) -> list[tuple[str, bytes]]:
+        raise ZeroDivisionError("cannot greet")
+
+    def poll(self, now_ns: int) -> list[tuple[str, bytes]]:
+        raise ZeroDivisionError(f"cannot ask at {now_ns}")
+
+    def feed(self, *_given: Any, **_more: Any) -> list[Observation]:
+        return ["nonsense", DeviceEvent("button", "help_button", True, NOW, NOW)]  # type: ignore[list-item]
+
+
+class Line(Way):
+    """A way that can be spoken to; keeps what was said."""
+
+    def __init__(self, items: list[Any], health: Any) -> None:
+        super().__init__(items, health)
+        self.said: list[Any] = []
+
+    def listen(self, filters: list[str]) -> None:
+        self.said += filters
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self.said.append((topic, payload))
+
+
+def test_a_message_driver_that_fails_when_it_should_speak_is_shown_and_still_heard() -> None:
+    offered: list[Observation] = []
+    session: Any = Line([MqttMessage("t", b"x", NOW, 1, 1, False, 1)], MqttHealth(connected=True))
+    source = MqttSource(session, Mute(), lambda found, *_: offered.extend(found), 5.0, lambda: 0.0)
+    for act, text in ((source.greet, "cannot greet"), (lambda: source.poll(NOW), "cannot ask")):
+        act()
+        assert text in source.fault
+        assert text in box_health.source_item(source).en
+    asyncio.run(source.run())
+    assert [one.signal for one in offered] == ["help_button"]
+    assert "a str is no observation" in source.fault
+    assert source.codec.health.rejected == {"driver_fault": 3}
+    assert session.said == []
+
+
+def test_a_serial_driver_that_fails_when_it_should_ask_is_shown() -> None:
+    class Silent(drivers.StreamCodec):
+        family = "silent"
+
+        def feed(self, *_: Any) -> list[Observation]:
+            return []
+
+        def poll(self, now_ns: int) -> bytes:
+            raise ZeroDivisionError(f"cannot ask at {now_ns}")
+
+    line: Any = Way([], SerialHealth(connected=True))
+    source = SerialSource(line, Silent("d"), lambda *_: None)
+    source.poll(NOW)
+    item = box_health.source_item(source)
+    assert not item.ok
+    assert f"cannot ask at {NOW}" in item.zh
