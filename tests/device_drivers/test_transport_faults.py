@@ -10,7 +10,13 @@ import socket
 import time
 import tty
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_drivers.transports.mqtt_session import MqttOptions, MqttSession
 from device_drivers.transports.serial_line import MAX_UNSENT, SerialLine, SerialOptions
@@ -264,5 +270,24 @@ def test_a_refused_login_is_an_answer_and_another_program_or_nobody_is_none(tmp_
 
         async with await asyncio.start_server(talk, "127.0.0.1", free_port):
             assert not await answers(broker._target, PATIENCE_S)
+
+    run(body)
+
+
+def test_a_broker_with_tls_is_asked_over_tls(tmp_path: Path, free_port: int) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    pem, private = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (tmp_path / "cert.pem").write_bytes(made.sign(key, hashes.SHA256()).public_bytes(pem))
+    (tmp_path / "key.pem").write_bytes(key.private_bytes(pem, private, serialization.NoEncryption()))
+
+    async def body() -> None:
+        cert, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
+        options = BrokerOptions(tmp_path / "broker", port=free_port, tls_cert=cert, tls_key=key_file)
+        async with running(options) as broker:
+            assert await answers(broker._target, PATIENCE_S)
+            assert not await answers(replace(broker._target, tls=False), PATIENCE_S)
 
     run(body)
