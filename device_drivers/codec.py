@@ -196,6 +196,8 @@ class Driver:
     port, what their streams begin with; empty for all others. commands: what `StreamCodec.command` takes. show_all:
     options under which a codec holds back nothing (no averaging, no waiting), for looking at captured frames. samples:
     what its traffic looks like, for `yinling bench drivers` and for tests; ours are in `simulators/samples.py`.
+    secrets: options that hold a secret, or a table of secrets: they may stand in files or in the environment, and are
+    never shown.
     """
 
     family: str
@@ -222,4 +224,5 @@ class Driver:
     show_all: Mapping[str, Any] = field(default_factory=dict)
     first_bytes: tuple[bytes, ...] = ()
     commands: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
     samples: Callable[[], tuple[StreamSample | MessageSample, ...]] | None = None

@@ -102,7 +102,7 @@ class SerialSettings(SettingsPart):
     baud: int | None = Field(None, ge=300, le=4_000_000)
     """The family's own where absent."""
     parity: Literal["none", "odd", "even"] = "none"
-    options: dict[str, Any] = Field(default_factory=dict)
+    options: dict[str, Any] = Field(default_factory=dict, repr=False)
 
 
 class TcpSettings(SettingsPart):
@@ -200,8 +200,8 @@ class Settings(SettingsPart):
     mqtt: MqttSettings = MqttSettings()  # type: ignore[call-arg]
     serial: tuple[SerialSettings, ...] = ()
     tcp: tuple[TcpSettings, ...] = ()
-    drivers: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Options of MQTT families by family name."""
+    drivers: dict[str, dict[str, Any]] = Field(default_factory=dict, repr=False)
+    """Options of MQTT families by family name. Secrets among them by `{file = ...}` or `{env = ...}`."""
     assist: AssistSettings | None = None
     channels: dict[str, ChannelSettings] = Field(default_factory=dict)
     """Other ways to tell people, by the name that contacts use."""

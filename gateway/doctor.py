@@ -19,6 +19,8 @@ from device_drivers.registry import UnknownFamilyError, broken_drivers, find_dri
 from gateway.broker.supervisor import BrokerError, broker_program
 from gateway.config import ConfigError, Secret, Settings
 from gateway.database import DatabaseError, open_database
+from gateway.options import places
+from gateway.wiring import driver_options, line_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,8 +104,18 @@ def _secrets(settings: Settings) -> Iterator[Check]:
         named.append(("influx.token", settings.influx.token))
     if settings.mqtt.password is not None:
         named.append(("mqtt.password", settings.mqtt.password))
+    named += _driver_secrets(settings)
     for name, secret in named:
         yield _secret(name, secret, settings.base)
+
+
+def _driver_secrets(settings: Settings) -> Iterator[tuple[str, Secret]]:
+    uses = [(f"drivers.{family}", family, options) for family, options in settings.drivers.items()]
+    uses += [(f"serial {line.device_id}", line.family, line.options) for line in settings.serial]
+    for setting, family, options in uses:
+        with contextlib.suppress(UnknownFamilyError):
+            for name, secret in places(find_driver(family), options):
+                yield f"{setting}.{name}", secret
 
 
 def _secret(name: str, secret: Secret, base: Path) -> Check:
@@ -142,7 +154,7 @@ def _drivers(settings: Settings) -> Iterator[Check]:
     """The drivers that the settings use, each tried by making its codec; and all that are installed and broken."""
     uses: list[tuple[str, str, Callable[[Driver], object]]]
     uses = [(family, "mqtt.families", partial(_message, settings)) for family in settings.mqtt.families]
-    uses += [(line.family, f"serial {line.device_id}", partial(_stream, line)) for line in settings.serial]
+    uses += [(line.family, f"serial {line.device_id}", partial(_stream, settings, line)) for line in settings.serial]
     uses += [(family, "tcp.families", _tcp_stream) for port in settings.tcp for family in port.families]
     well: dict[str, None] = {}
     for family, setting, make in uses:
@@ -164,11 +176,11 @@ def _drivers(settings: Settings) -> Iterator[Check]:
 
 
 def _message(settings: Settings, driver: Driver) -> object:
-    return make_message(driver, settings.drivers.get(driver.family, {}))
+    return make_message(driver, driver_options(settings, driver))
 
 
-def _stream(line: SerialSettings, driver: Driver) -> object:
-    return make_stream(driver, line.device_id, line.options)
+def _stream(settings: Settings, line: SerialSettings, driver: Driver) -> object:
+    return make_stream(driver, line.device_id, line_options(settings, line, driver))
 
 
 def _tcp_stream(driver: Driver) -> object:

@@ -86,7 +86,7 @@ class Device:
     name: str = ""
     placement: str = "room"
     room: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
     active: bool = True
 
 

@@ -24,6 +24,7 @@ from device_drivers.tracking import same_id
 from device_drivers.transports.tcp_listener import Connection, TcpListener, TcpOptions
 from gateway.device_commands import Command, CommandBusyError, NotConnectedError, Question
 from gateway.mishaps import MishapLog, Mishaps
+from gateway.options import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -65,7 +66,7 @@ class Admitted:
     device_id: str
     family: str
     identity: str
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)
@@ -112,8 +113,15 @@ class Decoding:
         return total
 
 
+def _as_they_are(_driver: Driver, options: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(options)
+
+
 class TcpSource:
-    """All devices that connect to one port. `allow` says which are let in."""
+    """All devices that connect to one port. `allow` says which are let in.
+
+    load_options: puts the secrets into a device's options; raises ValueError where one cannot be had.
+    """
 
     def __init__(
         self,
@@ -122,6 +130,7 @@ class TcpSource:
         offer: Offer,
         clock: Callable[[], int],
         monotonic: Callable[[], float],
+        load_options: Callable[[Driver, Mapping[str, Any]], dict[str, Any]] = _as_they_are,
     ) -> None:
         self.listener = TcpListener(options, self, clock, monotonic)
         self.name = f"tcp:{options.host}:{options.port}"
@@ -134,6 +143,7 @@ class TcpSource:
         self._families = families
         self._offer = offer
         self._monotonic = monotonic
+        self._load_options = load_options
         self._admitted: tuple[Admitted, ...] = ()
         self._strangers: dict[Connection, _Stranger] = {}
         self._sessions: dict[Connection, _Session] = {}
@@ -374,11 +384,14 @@ class TcpSource:
 
     def _codec(self, driver: Driver, admitted: Admitted) -> StreamCodec:
         needed = {"identity": admitted.identity}
+        options: dict[str, Any] = {}
         try:
-            codec = make_stream(driver, admitted.device_id, {**admitted.options, **needed})
+            options = self._load_options(driver, admitted.options)
+            codec = make_stream(driver, admitted.device_id, {**options, **needed})
         except ValueError as error:  # a wrong option must not silence a call for help
-            self.faults[admitted.device_id] = str(error)
-            log.warning("tcp.wrong_option", device=admitted.device_id, error=str(error))
+            problem = without_secrets(str(error), driver, options)
+            self.faults[admitted.device_id] = problem
+            log.warning("tcp.wrong_option", device=admitted.device_id, error=problem)
             return make_stream(driver, admitted.device_id, needed)
         self.faults.pop(admitted.device_id, None)
         return codec

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import structlog
@@ -19,6 +19,7 @@ from device_drivers.transports.polled import PollOptions
 from device_drivers.transports.serial_line import PARITIES, SerialLine, SerialOptions
 from device_drivers.transports.tcp_listener import TcpOptions
 from gateway import home_assistant
+from gateway import options as options_of_drivers
 from gateway.alerts.card import Place
 from gateway.alerts.holds import Limits
 from gateway.alerts.payload import PayloadBuilder
@@ -37,7 +38,7 @@ from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from device_drivers.codec import Driver, MessageCodec, StreamCodec
@@ -163,8 +164,11 @@ def make_sources(
     """
     ways: list[tuple[str, Callable[[], Sequence[Source]]]] = [
         *((f"mqtt:{one}", partial(_mqtt_sources, settings, one, around)) for one in settings.mqtt.families),
-        *((f"serial:{one.device_id}", partial(_serial_sources, one, around)) for one in settings.serial),
-        *((f"tcp:{one.host}:{one.port}", partial(_tcp_sources, one, around, left_out)) for one in settings.tcp),
+        *((f"serial:{one.device_id}", partial(_serial_sources, settings, one, around)) for one in settings.serial),
+        *(
+            (f"tcp:{one.host}:{one.port}", partial(_tcp_sources, settings, one, around, left_out))
+            for one in settings.tcp
+        ),
     ]
     made: list[Source] = []
     for name, make in ways:
@@ -182,21 +186,40 @@ def _mqtt_sources(settings: Settings, family: str, around: Surroundings) -> list
     driver = find_driver(family)
     if driver.message is None:
         raise ConfigError(f"mqtt.families: {family} does not come over MQTT")
+    options = driver_options(settings, driver)
     try:
-        codec = make_message(driver, settings.drivers.get(driver.family, {}))
+        codec = make_message(driver, options)
     except ValueError as error:
-        raise _wrong_option(driver, f"drivers.{driver.family}", error) from error
+        raise _wrong_option(driver, f"drivers.{driver.family}", error, options) from error
     filters = subscriptions_of([codec.subscriptions()])
     shares = share_filters(filters) if settings.mqtt.embedded else [filters]
     mishaps = MishapLog()
     return [_mqtt_source(settings, codec, share, around, number, mishaps) for number, share in enumerate(shares, 1)]
 
 
-def _wrong_option(driver: Driver, setting: str, error: ValueError) -> Exception:
+def driver_options(settings: Settings, driver: Driver) -> dict[str, Any]:
+    """The options of an MQTT family, with its secrets. Raises ConfigError that names a secret that cannot be had."""
+    try:
+        return options_of_drivers.loaded(driver, settings.drivers.get(driver.family, {}), settings.base)
+    except ConfigError as error:
+        raise ConfigError(f"drivers.{driver.family}.{error}") from error
+
+
+def line_options(settings: Settings, line: SerialSettings, driver: Driver) -> dict[str, Any]:
+    """The options of a serial line, with its secrets. Raises ConfigError that names a secret that cannot be had."""
+    try:
+        return options_of_drivers.loaded(driver, line.options, settings.base)
+    except ConfigError as error:
+        raise ConfigError(f"serial {line.url}: {error}") from error
+
+
+def _wrong_option(driver: Driver, setting: str, error: ValueError, options: Mapping[str, Any]) -> Exception:
     """A wrong setting stops the start, so that whoever wrote it sees it. Of a third party's driver nobody knows whether
     it is the setting: a new version of it must not stop the gateway.
     """
-    return ConfigError(f"{setting}: {error}") if is_ours(driver) else DriverFaultError(driver.family, where(error))
+    text = f"{setting}: {error}" if is_ours(driver) else where(error)
+    told = options_of_drivers.without_secrets(text, driver, options)
+    return ConfigError(told) if is_ours(driver) else DriverFaultError(driver.family, told)
 
 
 def observer_options(settings: Settings, subscriptions: tuple[str, ...]) -> MqttOptions:
@@ -246,14 +269,15 @@ def _mqtt_source(
     return source
 
 
-def _serial_sources(line: SerialSettings, around: Surroundings) -> list[SerialSource]:
+def _serial_sources(settings: Settings, line: SerialSettings, around: Surroundings) -> list[SerialSource]:
     driver = find_driver(line.family)
     if driver.stream is None:
         raise ConfigError(f"serial {line.url}: {line.family} does not come over a serial line")
+    options = line_options(settings, line, driver)
     try:
-        codec = make_stream(driver, line.device_id, line.options)
+        codec = make_stream(driver, line.device_id, options)
     except ValueError as error:
-        raise _wrong_option(driver, f"serial {line.url}", error) from error
+        raise _wrong_option(driver, f"serial {line.url}", error, options) from error
     try:
         way = _line(line, codec, line.baud or driver.baud, around)
     except ValueError as error:
@@ -275,7 +299,7 @@ def _line(line: SerialSettings, codec: StreamCodec, baud: int, around: Surroundi
 
 
 def _tcp_sources(
-    port: TcpSettings, around: Surroundings, left_out: Callable[[str, str], None] | None
+    settings: Settings, port: TcpSettings, around: Surroundings, left_out: Callable[[str, str], None] | None
 ) -> list[TcpSource]:
     families = []
     for name in port.families:
@@ -290,7 +314,8 @@ def _tcp_sources(
             raise ConfigError(f"tcp.families: {driver.family} does not connect to a TCP port")
         families.append(driver)
     options = TcpOptions(host=port.host, port=port.port, idle_s=port.idle_s)
-    return [TcpSource(options, families, around.offer, around.clock, around.monotonic)]
+    load = partial(options_of_drivers.loaded, base=settings.base, remote=True)
+    return [TcpSource(options, families, around.offer, around.clock, around.monotonic, load)]
 
 
 def _login(settings: Settings) -> tuple[str | None, str | None]:

@@ -31,7 +31,7 @@ class BleOptions:
     help_buttons: frozenset[str] = frozenset()
     beacon_quiet_ns: int = round(QUIET_S * SECOND_NS)
     rooms: Mapping[str, str] = field(default_factory=dict)
-    keys: Mapping[str, bytes] = field(default_factory=dict)
+    keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     offset_ns: int = 8 * 3600 * SECOND_NS
     everything: bool = False
 

@@ -24,6 +24,7 @@ DRIVER = Driver(
     message=BthomeCodec,
     account_topics=_account_topics,
     aliases=("shelly_blu",),
+    secrets=("bindkeys",),
     hint_zh="在 Shelly（第二代及以上）上运行转发脚本，把 addr、rssi、data 发布到 bthome/ 之下的主题。呼救按钮的地址写入"
     " help_buttons，否则只当普通按钮；实按一次确认。加密设备需在 bindkeys 中填写 32 位密钥。",
     hint_en="Run the relay script on a Shelly of generation 2 or later, publishing addr, rssi and data below bthome/. "

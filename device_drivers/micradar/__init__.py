@@ -21,4 +21,9 @@ DRIVER = Driver(
     stream=MicradarCodec,
     baud=115_200,
     aliases=("micradar_5359", "r60abd1", "r60afd1", "r60amp1", "mr60bha1", "mr60fda1", "mr24hpc1", "c1001", "sen0623"),
+    hint_zh="跌倒雷达吸顶，高 200–300 厘米，先设置安装高度，再走入、躺下一分钟、起身各测一次。床边雷达切到睡眠模式，"
+    "静躺约一分钟后才有心率。呼吸心率停住而在位仍更新时，断电重启雷达。",
+    hint_en="Fall radar: on the ceiling at 200 to 300 cm, its height set first; then walk in, lie down for a minute, "
+    "get up. Bedside radar: switch it to sleep mode and lie still for about a minute until it has a heart rate. Where "
+    "breath and heart stop while presence goes on, cut its power.",
 )

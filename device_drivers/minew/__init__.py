@@ -24,6 +24,7 @@ DRIVER = Driver(
     message=MinewCodec,
     account_topics=_account_topics,
     aliases=("minew_mqtt",),
+    secrets=("bindkeys",),
     hint_zh="网关上报 JSON 到 MQTT 主题 /gw/<MAC>/status，并把白名单设为您的标签。B10 呼救吊坠：把 iBeacon 槽位设为"
     "按键触发，实按一次确认收到呼救，并把它的 MAC 写入 help_buttons。网关断电后整层失去呼救：请把网关也登记为设备。",
     hint_en="Let the gateway publish JSON to /gw/<mac>/status, with your own tags on its filter list. B10 pendant: set "

@@ -27,6 +27,7 @@ DRIVER = Driver(
     message=OpenMqttGatewayCodec,
     account_topics=_account_topics,
     aliases=("theengs", "omg", "ble_adv"),
+    secrets=("bindkeys",),
     hint_zh="在网关设置中打开原始广播数据（pubadvdata），按钮才能去重。呼救按钮的地址写入 help_buttons，并实按一次。"
     "手机的随机地址会淹没列表：用 devices 只留自己的设备。网关离线即失去呼救通道：请登记 home/<网关名>/bridge。",
     hint_en="Let the gateway publish raw advertisements (pubadvdata), without which one press of a button cannot be "

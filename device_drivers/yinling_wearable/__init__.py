@@ -44,6 +44,10 @@ DRIVER = Driver(
     ),
     stream=lambda device_id, _options: WearableStreamCodec(device_id),
     message=lambda _options: WearableMessageCodec(),
+    hint_zh="登记时得到 MQTT 密码（只显示一次），写入设备。按键、摘下再戴上、走出范围再回来各测一次。"
+    "密码不对时设备连不上：重新生成密码。",
+    hint_en="Registering it gives its MQTT password, shown once: put it into the device. Then press the button, take "
+    "it off and put it on, walk out of reach and back. A wrong password keeps it out: make a new one.",
     account_topics=lambda device_id: ((up_topic(device_id), online_topic(device_id)), ()),
 )
 

@@ -24,4 +24,9 @@ DRIVER = Driver(
     message=Zigbee2MqttCodec,
     account_topics=_account_topics,
     aliases=("z2m",),
+    hint_zh="在 Zigbee2MQTT 中设 last_seen: ISO_8601；桥登记为 zigbee2mqtt/bridge，其密码写入它的设置。"
+    "设备登记为 zigbee2mqtt/<名称>。每个按钮实按一次：有的仿制品能配对但不发送。床垫须躺上确认极性并写入 bed_contact。",
+    hint_en="In Zigbee2MQTT set last_seen: ISO_8601; register the bridge as zigbee2mqtt/bridge and put its password "
+    "into its settings, each device as zigbee2mqtt/<name>. Press each call button: some clones pair but never send. "
+    "Lie on each bed pad and set its polarity in bed_contact.",
 )

@@ -21,6 +21,7 @@ from gateway.api.forms import (
 )
 from gateway.device_commands import LONGEST_S
 from gateway.device_view import Standing
+from gateway.options import masked
 
 if TYPE_CHECKING:
     from gateway.commissioning import Tried
@@ -31,7 +32,11 @@ Placement = Literal["worn", "room"]
 OptionName = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 OptionNumber = Annotated[int, Field(ge=-(10**15), le=10**15)]
 OptionFraction = Annotated[float, Field(allow_inf_nan=False, ge=-1e15, le=1e15)]
-Options = Annotated[dict[OptionName, ShortText | bool | OptionNumber | OptionFraction | None], Field(max_length=64)]
+SecretPlace = Annotated[dict[Literal["file", "env"], ShortText], Field(min_length=1, max_length=1)]
+"""Where a secret is kept on the box, in place of the secret itself."""
+SecretTable = Annotated[dict[OptionName, ShortText | SecretPlace], Field(min_length=1, max_length=64)]
+OptionValue = ShortText | bool | OptionNumber | OptionFraction | SecretPlace | SecretTable | None
+Options = Annotated[dict[OptionName, OptionValue], Field(max_length=64)]
 
 
 class DeviceForm(Form):
@@ -231,7 +236,7 @@ def _facts(view: DeviceView) -> dict[str, Any]:
         "name": device.name,
         "placement": device.placement,
         "room": device.room,
-        "options": dict(device.options),
+        "options": masked(device.family, device.options),
         "active": device.active,
         "resident_id": view.resident_id,
         "assigned": moment_or_none(placed.from_ns if placed else None),

@@ -6,7 +6,7 @@ import asyncio
 import re
 import secrets
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
 
@@ -36,9 +36,12 @@ from gateway.audit import digest, plain
 from gateway.broker.config import hash_password
 from gateway.device_commands import Command
 from gateway.device_view import look, look_at, read_registered
+from gateway.options import kept, wrong_places
 from gateway.registry import Device
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.context import Context
     from gateway.device_view import DeviceView
 
@@ -105,7 +108,11 @@ async def change_device(context: ContextDep, key: Writer, device_id: DevicePath,
 
     def update() -> None:
         known = _seen(context, key, device_id)
-        changed = replace(known, **change.model_dump(exclude_unset=True))
+        fields = change.model_dump(exclude_unset=True)
+        if "options" in fields:
+            fields["options"] = kept(known.family, fields["options"], known.options)
+            _check_options(known.family, fields["options"])
+        changed = replace(known, **fields)
         context.registry.update_device(changed, by=actor(key), now_ns=context.clock())
 
     await in_database(context, update)
@@ -182,11 +189,18 @@ def _new_device(form: DeviceForm) -> Device:
         raise Problem("invalid", str(error)) from error
     if form.id in RESERVED_IDS:
         raise Problem("invalid", f"id {form.id!r} is reserved")
+    _check_options(driver.family, form.options)
     device = Device(**{**form.model_dump(), "family": driver.family})
     itself = driver.stream is not None or "/" not in form.id
     if driver.account_topics is not None and itself and not ACCOUNT_ID.fullmatch(form.id):
         raise Problem("invalid", f"the id of a device of family {driver.family} may have A-Z a-z 0-9 _ . : - only")
     return device
+
+
+def _check_options(family: str, options: Mapping[str, Any]) -> None:
+    wrong = wrong_places(family, options)
+    if wrong is not None:
+        raise Problem("invalid", wrong)
 
 
 def _commands(family: str) -> tuple[str, ...]:

@@ -15,7 +15,9 @@ import httpx
 import typer
 from rich.table import Table
 
+from device_drivers.registry import drivers, is_ours
 from gateway.cli import BAD_ANSWER, CANNOT, errors
+from gateway.cli.device_docs import DocsError, generate
 from gateway.cli.registry import BY, devices_app, registry_database
 from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption, out
 from gateway.commissioning import (
@@ -125,6 +127,26 @@ def command(
     offline = answer.status_code == httpx.codes.CONFLICT
     errors.print(f"yinling: {_problem(answer)}", highlight=False)
     raise typer.Exit(BAD_ANSWER if offline else CANNOT)
+
+
+@devices_app.command("docs", hidden=True)
+def write_docs(
+    path: Annotated[Path, typer.Argument(help="The page of devices")] = Path("docs/devices.md"),
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 where it is not up to date")] = False,
+) -> None:
+    """Write what the drivers say of themselves into the page of devices; what people wrote there stays."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        made = generate(text, [one for one in drivers().values() if is_ours(one)])
+    except DocsError as error:
+        errors.print(f"yinling: {path}: {error}", highlight=False)
+        raise typer.Exit(CANNOT) from error
+    if made == text:
+        return
+    if check:
+        errors.print(f"yinling: {path} is not up to date; run `yinling devices docs`", highlight=False)
+        raise typer.Exit(BAD_ANSWER)
+    path.write_text(made, encoding="utf-8")
 
 
 def _argument(text: str) -> tuple[str, Any]:

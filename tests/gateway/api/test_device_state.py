@@ -108,3 +108,41 @@ def test_methods_that_are_not_possible(site: ApiSite) -> None:
     assert site.call("PUT", f"{D}/w1").status_code == 405
     assert site.call("DELETE", f"{D}/a/b").status_code == 405
     assert site.get(f"{D}/w1/assignment").status_code == 404
+
+
+def test_secrets_among_the_options_are_never_told(site: ApiSite) -> None:
+    key = "231d39c1d7cc1ab1aee224cd096db932"
+    keys = {"C300007B573C": key, "C300007B573D": {"file": "keys/window"}, "C300007B573E": {"env": "YINLING_K"}}
+    made = site.post(D, {"id": "tags", "family": "shelly_blu", "options": {"bindkeys": keys, "n": 1}})
+    assert made.status_code == 201, made.text
+    shown = made.json()["device"]["options"]
+    assert shown == {"bindkeys": {**keys, "C300007B573C": "********"}, "n": 1}
+    back = site.call("PATCH", f"{D}/tags", json={"options": {**shown, "n": 2}})
+    assert back.json()["options"] == {**shown, "n": 2}
+    device = site.registry.device("tags")
+    assert device is not None
+    assert device.options == {"bindkeys": keys, "n": 2}
+    for answer in (made, back, site.get(D), site.get(f"{D}/tags")):
+        assert key not in answer.text
+    assert key not in str(site.audit())
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"bindkeys": {"a": {"file": "/etc/hostname"}}}, "relative"),
+        ({"bindkeys": {"a": {"file": "../x"}}}, "relative"),
+        ({"bindkeys": {"a": {"env": "HOME"}}}, "YINLING_"),
+        ({"topics": {"file": "a"}}, "no secret"),
+        ({"topics": {"any": "a"}}, "no secret"),
+        ({"bindkeys": {"a": {"file": "a", "env": "b"}}}, "problem"),
+        ({"bindkeys": {"a": {"b": "c"}}}, "problem"),
+    ],
+)
+def test_where_a_secret_cannot_be_kept(site: ApiSite, options: dict[str, object], why: str) -> None:
+    for answer in (
+        site.post(D, {"id": "tags", "family": "bthome", "options": options}),
+        site.call("PATCH", f"{D}/spare", json={"options": options}),
+    ):
+        assert answer.status_code == 422
+        assert why in answer.json()["detail"] or "no secret" in answer.json()["detail"]
