@@ -34,7 +34,7 @@ class SerialOptions:
     baud: int = 115_200
     parity: str = "none"
     reopen_min_s: float = 0.5
-    reopen_max_s: float = 30.0
+    reopen_max_s: float = 5.0
     capacity: int = 4096
 
 
