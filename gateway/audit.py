@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 GENESIS = ""
+LAST_KEY = "audit.last"
 LAST = select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
 
 
@@ -80,12 +81,16 @@ def append_audit(
     session: Session, *, at_ns: int, actor: str, action: str, subject: str, detail: Mapping[str, Any] | None = None
 ) -> None:
     """Add one row within the caller's write transaction; it stands or falls with what it reports."""
-    last = session.execute(LAST).first()
-    seq, prev_hash = (last[0] + 1, last[1]) if last else (1, GENESIS)
+    # Within one transaction nobody else adds rows, and a trigger refuses what does not follow.
+    if LAST_KEY not in session.info:
+        last = session.execute(LAST).first()
+        session.info[LAST_KEY] = (last[0], last[1]) if last else (0, GENESIS)
+    seq, prev_hash = session.info[LAST_KEY][0] + 1, session.info[LAST_KEY][1]
     text = canonical(dict(detail or {}))
     values = {"seq": seq, "at_ns": at_ns, "actor": actor, "action": action, "subject": subject, "detail": text}
     chained = {"prev_hash": prev_hash, "hash": _hash(prev_hash, list(values.values()))}
     session.execute(insert(AuditRow.__table__), values | chained)  # type: ignore[arg-type]
+    session.info[LAST_KEY] = (seq, chained["hash"])
 
 
 def verify_audit(session: Session) -> AuditReport:

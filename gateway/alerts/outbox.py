@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, delete, func, or_, select, text, update
+from sqlalchemy import and_, delete, func, insert, or_, select, text, update
 
 from analytics.kinds import Priority
 from gateway.alerts.alert import CLOCK_STEP_NS, OPEN, UNANSWERED, State
@@ -28,7 +28,7 @@ from gateway.models import AlertRow, OutboxRow, SettingRow
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
@@ -113,35 +113,39 @@ def enqueue(
     session: Session,
     alert: Alert,
     event: str,
-    route: Route,
+    routes: Iterable[Route],
     payload: Mapping[str, Any],
     now_ns: int,
     number: int,
     step: int = 0,
 ) -> None:
-    """Add one message. number: tells messages of the same event of one alert apart: 0 for the first, else the revision.
-
-    step: index of the policy's step that tells it.
+    """Add one message to each. number: tells messages of the same event of one alert apart: 0 for the first, else the
+    revision. step: index of the policy's step that tells it.
     """
-    session.add(
-        OutboxRow(
-            alert_id=alert.id,
-            event=event,
-            number=number,
-            channel=route.channel,
-            contact=route.contact,
-            address=route.address,
-            priority=int(alert.priority),
-            step=step,
-            payload=dict(payload),
-            state=RowState.PENDING,
-            attempts=0,
-            scheduled_ns=now_ns,
-            next_at_ns=now_ns,
-            idempotency_key=idempotency_key(alert.id, route.channel, route.contact, f"{event}#{number}"),
-            created_ns=now_ns,
-        )
-    )
+    common = {
+        "alert_id": alert.id,
+        "event": event,
+        "number": number,
+        "priority": int(alert.priority),
+        "step": step,
+        "payload": dict(payload),
+        "state": RowState.PENDING.value,
+        "attempts": 0,
+        "scheduled_ns": now_ns,
+        "next_at_ns": now_ns,
+        "created_ns": now_ns,
+    }
+    rows = [
+        common
+        | {
+            "channel": route.channel,
+            "contact": route.contact,
+            "address": route.address,
+            "idempotency_key": idempotency_key(alert.id, route.channel, route.contact, f"{event}#{number}"),
+        }
+        for route in routes
+    ]
+    session.execute(insert(OutboxRow.__table__), rows)  # type: ignore[arg-type]
 
 
 def told(session: Session, alert_id: str, *, and_waiting: bool = False) -> list[Route]:

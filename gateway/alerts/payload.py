@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from analytics.findings import Phase
 from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS, Priority
+from gateway.alerts.alert import Outcome
 from gateway.alerts.card import NOWHERE, Place, card
 from gateway.audit import plain
 from gateway.models import DeviceRow
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA = "alert.v1"
 PRIORITY_NAMES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 CHINA = ZoneInfo("Asia/Shanghai")
+SORRY = ("误报，打扰了，无需前往", "false alarm, sorry, no need to come")
 REOPENED = ("尚未处理完毕，再次报警", "not resolved in time, raised again")
 VERBS = {
     "alert.raised": ("请立即处理", "please respond now"),
@@ -88,6 +90,8 @@ class PayloadBuilder:
     def _text(self, session: Session, alert: Alert, event: str, resident: Resident | None) -> dict[str, str]:
         kind = KINDS.get(alert.kind)
         verb = REOPENED if event == "alert.raised" and alert.reopened_ns is not None else VERBS[event]
+        if event == "alert.cancelled" and alert.outcome is Outcome.FALSE_ALARM:
+            verb = SORRY
         moment = self._clock(alert).strftime("%Y-%m-%d %H:%M:%S")
         name, room = (resident.display_name, resident.room) if resident else (_subject(alert), "")
         zh = f"{'【测试】' if alert.test else ''}{kind.zh if kind else alert.kind}：{name}"

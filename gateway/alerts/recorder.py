@@ -287,11 +287,9 @@ class Recorder:
         if not unlike:
             return
         payload = self._rules.payloads.build(self.session, alert, event)
-        for route in unlike:
-            outbox.enqueue(
-                self.session, alert, event, route, payload, self.now_ns, number, alert.step if step is None else step
-            )
+        outbox.enqueue(
+            self.session, alert, event, unlike, payload, self.now_ns, number, alert.step if step is None else step
+        )
         if event == outbox.RAISED:
             self._told_now |= {(alert.id, *route.key) for route in unlike}
-        self.session.flush()
         self.to_send = True

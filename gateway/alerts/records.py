@@ -136,9 +136,13 @@ def store(session: Session, alert: Alert, *, new: bool = False) -> None:
     }
     if new:
         session.execute(insert(AlertRow.__table__), values)  # type: ignore[arg-type]
-    else:
-        session.merge(AlertRow(**values))
-        session.flush()
+        common: dict[str, Any] = {"subject": alert.subject, "kind": alert.kind, "alert_id": alert.id}
+        common["at_ns"] = alert.last_at_ns
+        rows = [common | {"episode": name, "phase": phase.value} for name, phase in alert.episodes.items()]
+        session.execute(insert(EpisodeRow.__table__), rows)  # type: ignore[arg-type]
+        return
+    session.merge(AlertRow(**values))
+    session.flush()
     for episode, phase in alert.episodes.items():
         remember(session, alert, episode, phase)
     session.flush()

@@ -38,7 +38,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A target that means nobody now. why: nobody_on_call, no_contact, no_assist, no_prompt or no_schedule."""
+    """A target that means nobody now. why: nobody_on_call, no_contact, no_assist, no_prompt, no_schedule or nobody_told."""
 
     target: str
     why: str
@@ -103,8 +103,10 @@ def resolve(step: PolicyStep, index: int, around: Around) -> Resolved:
         groups += [group for group in found if group]
         if not any(found):
             missing.append(Missing(target, why))
-    prompt = words.PROMPT in step.targets and around.prompts
-    return Resolved(tuple(groups), tuple(missing), words.CARD in step.targets, prompt)
+    card = words.CARD in step.targets and bool(groups or around.told())
+    if words.CARD in step.targets and not card:
+        missing.append(Missing(words.CARD, "nobody_told"))
+    return Resolved(tuple(groups), tuple(missing), card, words.PROMPT in step.targets and around.prompts)
 
 
 def _meant(target: str, index: int, around: Around) -> tuple[list[tuple[Route, ...]], str]:

@@ -52,6 +52,7 @@ WHY = {
     "nobody_on_call": ("无人值班", "nobody is on call"),
     "no_contact": ("没有联系人", "no contact"),
     "no_assist": ("没有配置助急服务", "no 助急 service is set up"),
+    "nobody_told": ("此前没有通知过任何人", "nobody was told before"),
     "no_schedule": ("没有这个值班表", "no such schedule"),
 }
 

@@ -234,6 +234,18 @@ def test_closing_while_the_steps_go_on_stops_them(site: Site) -> None:
     assert site.service.next_deadline_ns(site.ns) is None
 
 
+def test_everybody_who_was_told_hears_that_it_was_a_false_alarm(site: Site) -> None:
+    """Also those of earlier steps, and whoever could not be reached so far; not those who were never told."""
+    site.plan(policy(step("c0", wait_s=60), step("nurse", wait_s=600), step("c1")))
+    alert = site.take().alert
+    site.send(OK)
+    site.pass_time(61, only("c0"))
+    site.service.resolve(alert.id, "王芳", site.ns, outcome=Outcome.FALSE_ALARM)
+    told = {d.contact: d.payload["text"] for d in site.pass_time(300, OK) if d.event == "alert.cancelled"}
+    assert set(told) == {"c0", "nurse"}
+    assert all("误报，打扰了" in text["zh"] and "false alarm, sorry" in text["en"] for text in told.values())
+
+
 def test_a_suspected_alert_that_is_taken_tells_the_first_step_only(site: Site) -> None:
     site.plan(policy(step("c0", wait_s=60), step("c1")))
     alert = site.take("fall", Phase.SUSPECTED).alert

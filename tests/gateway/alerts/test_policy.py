@@ -146,7 +146,10 @@ def test_whom_targets_mean() -> None:
     assert names(meant("oncall:night")) == [["wang"]]
     assert names(meant("first", technical=True)) == [["desk"]]
     assert names(meant("son", technical=True)) == [["son"]]
-    assert (meant("card120").card, meant("prompt", prompts=True).prompt, meant("prompt").prompt) == (True, True, False)
+    assert (meant("prompt", prompts=True).prompt, meant("prompt").prompt) == (True, False)
+    assert meant("card120", told={("sms", "son"): 0}).card
+    assert meant("card120", "son").card
+    assert meant("card120").missing == (Missing("card120", "nobody_told"),)
 
 
 def test_what_means_nobody_is_said_with_its_reason() -> None:
