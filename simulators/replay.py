@@ -6,6 +6,7 @@ Played faster than real time, the stamps begin in the past, so that the last sam
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,12 +53,13 @@ def messages(played: Played) -> Iterator[tuple[int, str, bytes]]:
 
 
 class _Player:
-    """One recording as one wearable; silent after the last whole second."""
+    """One recording as one wearable; silent after the second in which it ends, however late it is asked."""
 
     def __init__(self, device: str, recording: Recording, start_ns: int, speed: float, seed: int) -> None:
         self.motion = RecordedMotion(recording.accel_g, recording.rate_hz)
         early_ns = round(recording.duration_s * (1 - 1 / speed) * 1e9)
         self.begin_ns = start_ns - early_ns
+        self._end_ns = self.begin_ns + math.ceil(recording.duration_s) * SECOND_NS
         self._start_ns = start_ns
         self._speed = speed
         rng = np.random.default_rng(seed)
@@ -67,7 +69,7 @@ class _Player:
     def due(self, now_ns: int) -> list[tuple[str, bytes]]:
         if self.motion.finished:
             return []
-        return self.model.due(self.begin_ns + round((now_ns - self._start_ns) * self._speed))
+        return self.model.due(min(self.begin_ns + round((now_ns - self._start_ns) * self._speed), self._end_ns))
 
 
 async def replay_mqtt(
