@@ -168,6 +168,17 @@ class AlertSettings(SettingsPart):
     """More alerts of one kind about one person or device within an hour are kept back; never of high priority."""
 
 
+class PromptSettings(SettingsPart):
+    """Asking residents on the spot while an alert is only suspected, besides the page on a tablet."""
+
+    devices: bool = True
+    """Let the resident's connected devices ring that can be found by ringing."""
+    say: tuple[str, ...] = ()
+    """A program and its arguments that says the last one, the question, aloud."""
+    say_residents: tuple[str, ...] = ()
+    """Those within hearing; empty: all."""
+
+
 class EscalationSettings(Plan):
     """Who is told in which order: policies and on-call schedules, here or in a file of their own.
 
@@ -209,6 +220,7 @@ class Settings(SettingsPart):
     store: StoreSettings = StoreSettings()  # type: ignore[call-arg]
     alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
     escalation: EscalationSettings = EscalationSettings()
+    prompt: PromptSettings = PromptSettings()
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()  # type: ignore[call-arg]
     base: Path = Field(Path(), exclude=True)
     """Folder that relative paths start from: that of the file."""

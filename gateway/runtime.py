@@ -19,10 +19,12 @@ import structlog
 
 from analytics.engine import default_engine
 from analytics.falls.model import shipped
-from device_drivers.registry import broken_drivers
+from device_drivers.registry import broken_drivers, find_driver
 from gateway import box_health, wiring
 from gateway.alerts.dispatcher import Dispatcher
 from gateway.alerts.lifecycle import EntryType
+from gateway.alerts.prompts import CHANNEL as PROMPT_CHANNEL
+from gateway.alerts.prompts import FIND, DevicePrompt, PromptChannel
 from gateway.alerts.service import AlertService
 from gateway.broadcast import Broadcast
 from gateway.broker.supervisor import Broker
@@ -101,6 +103,7 @@ class Gateway:
         self._interruptions = Interruptions()
         self._calm = box_health.Calm()
         self._families: dict[str, str] = {}
+        self._owners: dict[str, str | None] = {}
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
         self._failing: set[str] = set()
@@ -126,6 +129,10 @@ class Gateway:
         )
         self.alerts.listen(self._alert_changed)
         self._channels = wiring.assist_channels(settings)
+        prompts = self.alerts.router.prompts
+        if settings.prompt.devices:
+            prompts.add(DevicePrompt(self._can_ring, self.command))
+        self._channels[PROMPT_CHANNEL] = PromptChannel(prompts)
         self.dispatcher = Dispatcher(self.alerts, self._channels, clock=self.clock)
         self.forwarder = wiring.influx_forwarder(settings, self.store)
         if settings.alerts.learn_fall_sensitivity:
@@ -185,6 +192,7 @@ class Gateway:
             if isinstance(source, TcpSource):
                 source.allow(devices)
         self._families = {device.id: device.family for device in devices if device.id in assignments}
+        self._owners = assignments
         levels = {} if self.learner is None else self.learner.levels
         if self.pipeline.assign(assignments, with_levels(watch_options(devices), assignments, levels)):
             self.broadcast.publish("registry", {})
@@ -339,6 +347,13 @@ class Gateway:
 
     async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
         await self.in_database(self.alerts.take_many, findings, now_ns)
+
+    def _can_ring(self, resident_id: str) -> list[str]:
+        """The resident's devices that are connected and can be found by ringing. Called from any thread."""
+        ports = [source for source in self.sources if isinstance(source, TcpSource)]
+        mine = [device for device, owner in self._owners.items() if owner == resident_id]
+        there = [device for device in mine if any(device in port.connected_devices for port in ports)]
+        return [device for device in there if FIND in find_driver(self._families[device]).commands]
 
     async def _watch_on_call(self) -> None:
         await self.in_database(self.alerts.watch_on_call, self.clock())

@@ -25,6 +25,7 @@ from gateway.alerts.holds import Limits
 from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.plan_book import PlanBook
 from gateway.alerts.policy import Timing
+from gateway.alerts.prompts import Prompts, SpokenPrompt
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, share_filters
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
@@ -392,6 +393,7 @@ def router(settings: Settings) -> ContactRouter:
         timing=Timing(reopen=(alerts.reopen_high_s, alerts.reopen_medium_s, alerts.reopen_low_s)),
         plans=PlanBook(settings.escalation),
         zone=settings.site.zone,
+        prompts=prompts(settings),
     )
 
 
@@ -401,6 +403,14 @@ def limits(settings: Settings) -> Limits:
     return Limits(
         alerts.pause_max_s, alerts.maintenance_max_s, alerts.flood_count, alerts.flood_s, storm=alerts.storm_count
     )
+
+
+def prompts(settings: Settings) -> Prompts:
+    """The ways of asking a resident on the spot that need no running part."""
+    made, wanted = Prompts(), settings.prompt
+    if wanted.say:
+        made.add(SpokenPrompt(wanted.say, wanted.say_residents, language=settings.site.language))
+    return made
 
 
 def payload_builder(settings: Settings) -> PayloadBuilder:

@@ -59,11 +59,13 @@ class Climb:
 def climb(alert: Alert, policy: Policy, resolve: Resolve, now_ns: int, *, why: str = WAITED) -> Climb:
     """What is due now: the next turn or repetition of the step it stands on, else the next step that means somebody.
 
-    why: UNDELIVERED takes no repetition (nobody of it can be reached), REOPENED leaves the step at once. The alert's
+    why: UNDELIVERED and NO_ANSWER (of the resident) take no repetition, REOPENED leaves the step at once. The alert's
     `telling` is left to the caller.
     """
     if why != REOPENED and 0 <= alert.step < len(policy.steps):
-        further = _further(alert, policy.steps[alert.step], resolve, now_ns, repeats=why != UNDELIVERED)
+        further = _further(
+            alert, policy.steps[alert.step], resolve, now_ns, repeats=why not in (UNDELIVERED, NO_ANSWER)
+        )
         if further is not None:
             return Climb(*further, ())
     passed: list[Passed] = []

@@ -220,6 +220,29 @@ def reopened(alert: Alert, now_ns: int) -> Step:
     return moved_to(alert, EntryType.REOPENED, SYSTEM, now_ns, to=moved, detail=detail)
 
 
+def asked(alert: Alert, now_ns: int) -> Step:
+    """The resident has been asked on the spot. Only a suspected alert asks."""
+    if alert.state is not State.SUSPECTED or alert.asked_ns is not None:
+        return Step(alert)
+    to = replace(alert, asked_ns=now_ns)
+    return moved_to(alert, EntryType.PROMPTED, SYSTEM, now_ns, to=to, detail={"asked": True})
+
+
+def answer_prompt(alert: Alert, answer: str, by: str, now_ns: int) -> Step:
+    """The resident says "fine" or "help". Fine ends what is only suspected; help raises it at once.
+
+    What is raised already is only told of it: a person must have a look. Raises like `acknowledge`.
+    """
+    by = _named(alert, by, "answered")
+    to = replace(alert, prompt=answer)
+    step = moved_to(alert, EntryType.PROMPTED, by, now_ns, to=to, detail={"answer": answer})
+    if alert.state is not State.SUSPECTED:
+        return step
+    if answer == "fine":
+        return step.then(_close(step.alert, State.CANCELLED, Outcome.FALSE_ALARM, by, now_ns, None))
+    return step.then(_raise(step.alert, now_ns, reason="asked_for_help"))
+
+
 def acknowledge(alert: Alert, by: str, now_ns: int, *, note: str | None = None) -> Step:
     """A named person takes it. A suspected alert is raised first, so that everybody concerned hears of it.
 

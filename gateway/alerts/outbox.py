@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from gateway.database import Database
 
 RAISED, UPDATED, CANCELLED, RESOLVED = "alert.raised", "alert.updated", "alert.cancelled", "alert.resolved"
+PROMPT = "alert.prompt"
+"""The question to the resident while an alert is only suspected."""
 LEASE_NS = 60_000_000_000
 """Longer than any channel's own time-out."""
 KEPT_ERROR = 500
@@ -71,7 +73,7 @@ NEXT_DUE = text(
 )
 WITHDRAW_UNTRUE = text(
     "UPDATE outbox AS o SET state = 'withdrawn', last_error = 'alert closed'"  # noqa: S608
-    f" WHERE o.event IN ('alert.raised', 'alert.updated') AND {_DUE}"
+    f" WHERE o.event IN ('alert.raised', 'alert.updated', 'alert.prompt') AND {_DUE}"
     " AND o.alert_id IN (SELECT id FROM alerts WHERE state IN ('resolved', 'cancelled'))"
 )
 """What would say that a closed alert is open is not sent, however it came to be due."""
@@ -207,7 +209,12 @@ def withdraw_unsent(session: Session, alert_id: str, *, reason: str) -> None:
 
 def withdraw_all(session: Session, alert_id: str) -> None:
     """The alert is closed: whatever is not on the wire at this moment is not sent any more."""
-    _withdraw(session, alert_id, OutboxRow.event.in_((RAISED, UPDATED)), "alert closed")
+    _withdraw(session, alert_id, OutboxRow.event.in_((RAISED, UPDATED, PROMPT)), "alert closed")
+
+
+def withdraw_prompts(session: Session, alert_id: str) -> None:
+    """The alert is raised: there is nothing to ask any more."""
+    _withdraw(session, alert_id, OutboxRow.event == PROMPT, "raised")
 
 
 def mark_acknowledged(session: Session, alert_id: str, channel: str, contact: str) -> None:
@@ -373,7 +380,9 @@ def _after_failure(session: Session, row: OutboxRow, result: Refused) -> RowStat
     found, reopened_ns = session.execute(query).one()
     alert_state = State(found)
     waits = alert_state in UNANSWERED or reopened_ns is not None
-    if not alert_state.open and row.event in (RAISED, UPDATED):
+    if not alert_state.open and row.event in (RAISED, UPDATED, PROMPT):
+        return RowState.WITHDRAWN
+    if row.event == PROMPT and alert_state is not State.SUSPECTED:
         return RowState.WITHDRAWN
     if row.priority == Priority.HIGH and row.event == RAISED and waits:
         return RowState.PENDING

@@ -32,6 +32,10 @@ REOPENED = ("尚未处理完毕，再次报警", "not resolved in time, raised a
 VERBS = {
     "alert.raised": ("请立即处理", "please respond now"),
     "alert.updated": ("有新情况", "update"),
+    "alert.prompt": (
+        "您还好吗？请按“我没事”或“需要帮助”",
+        "are you all right? Please press “I am fine” or “I need help”",
+    ),
     "alert.cancelled": ("已取消，无需前往", "cancelled, no need to come"),
     "alert.resolved": ("已处理完毕", "resolved"),
 }
@@ -79,6 +83,7 @@ class PayloadBuilder:
             "devices": [_device(session, device_id) for device_id in alert.devices],
             "acknowledged_by": alert.acknowledged_by,
             "answered_by": alert.answered_by,
+            "prompt": alert.prompt,
             "outcome": alert.outcome.value if alert.outcome else None,
             "text": self._text(session, alert, event, resident),
             "first_step": _first_step(alert),

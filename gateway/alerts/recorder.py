@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gateway.alerts import escalation, lifecycle, outbox, records
+from gateway.alerts import escalation, lifecycle, outbox, prompts, records
 from gateway.alerts import policy as policies
 from gateway.alerts.alert import SYSTEM, Alert, Entry, EntryType, Outcome, State, Step
 from gateway.alerts.routing import facts_of
-from gateway.alerts.targets import resolve, unique
+from gateway.alerts.targets import Route, resolve, unique
 from gateway.audit import append_audit, digest
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gateway.alerts.payload import PayloadBuilder
     from gateway.alerts.policy import Plan, Policy
     from gateway.alerts.routing import ContactRouter
-    from gateway.alerts.targets import Around, Resolved, Route
+    from gateway.alerts.targets import Around, Resolved
     from gateway.registry import Contact
 
 NS = 1_000_000_000
@@ -146,6 +146,8 @@ class Recorder:
         begun = replace(climbed.alert, repeat_at_ns=self._next_repeat_ns(alert, untold=climbed.telling is None))
         if alert.state.answered:
             begun = replace(begun, step_at_ns=None, repeat_at_ns=None)
+        elif alert.asked_ns is not None and alert.prompt is None and begun.step_at_ns is not None:
+            begun = replace(begun, step_at_ns=self.now_ns)
         step = Step(begun, entries)
         if climbed.telling is None:
             step = step.then(lifecycle.record(begun, EntryType.NO_ROUTE, SYSTEM, self.now_ns, detail))
@@ -249,8 +251,22 @@ class Recorder:
         fresh = [route for route in routes if (alert.id, *route.key) not in self._told_now]
         self._send(alert, outbox.RAISED, fresh, alert.telling, step=telling.step)
 
+    def _ask(self, alert: Alert) -> None:
+        """The resident is asked within the cancel window, where the policy begins with that and there is a way."""
+        resident, first = alert.resident_id, self._policy(alert).steps[0]
+        if resident is None or alert.state is not State.SUSPECTED or alert.held or policies.PROMPT not in first.targets:
+            return
+        if self._rules.router.prompts(resident):
+            self._send(alert, outbox.PROMPT, [Route(prompts.CHANNEL, resident)], 0)
+
     def _follow(self, alert: Alert, entry: Entry) -> None:
-        if entry.type is EntryType.REPEATED:
+        if entry.type is EntryType.OPENED:
+            self._ask(alert)
+        elif entry.type is EntryType.RAISED:
+            outbox.withdraw_prompts(self.session, alert.id)
+        elif entry.type is EntryType.PROMPTED and alert.prompt is not None and alert.state.open:
+            self._tell(alert, outbox.UPDATED, entry.revision)
+        elif entry.type is EntryType.REPEATED:
             self._again(alert, entry.revision)
         elif entry.type is EntryType.REOPENED:
             told = outbox.told(self.session, alert.id, and_waiting=True)

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.alerts.plan_book import PlanBook
 from gateway.alerts.policy import Facts, Plan, Policy, Timing, choose
+from gateway.alerts.prompts import Prompts
 from gateway.alerts.targets import Around, Route
 from gateway.registry import contacts_of
 
@@ -33,8 +34,8 @@ CHINA = ZoneInfo("Asia/Shanghai")
 class ContactRouter:
     """Chooses policies and resolves steps by the registry.
 
-    assist: the way to the 助急 service, None where there is none. plans: the plan in force. prompts: whether this
-    resident can be asked on the spot.
+    assist: the way to the 助急 service, None where there is none. plans: the plan in force. prompts: the ways of
+    asking a resident on the spot.
     """
 
     def __init__(
@@ -44,11 +45,11 @@ class ContactRouter:
         timing: Timing | None = None,
         plans: PlanBook | None = None,
         zone: ZoneInfo = CHINA,
-        prompts: Callable[[str], bool] = lambda _: False,
+        prompts: Prompts | None = None,
     ) -> None:
         self.assist = assist
         self.plans = plans or PlanBook()
-        self._prompts = prompts
+        self.prompts = prompts or Prompts()
         self.timing = timing or Timing()
         self.zone = zone
 
@@ -73,7 +74,7 @@ class ContactRouter:
         told: Callable[[], Mapping[Key, int]],
     ) -> Around:
         """What the steps of an alert are resolved against now."""
-        asks = alert.resident_id is not None and not alert.state.answered and self._prompts(alert.resident_id)
+        asks = alert.resident_id is not None and not alert.state.answered and self.prompts(alert.resident_id)
         return Around(
             contacts=contacts,
             plan=plan,

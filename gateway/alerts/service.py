@@ -204,6 +204,13 @@ class AlertService:
         """A named person says that no help is needed; the alert ends. Raises like `acknowledge`."""
         return self._answer(alert_id, Answer.CANCELLED, who, now_ns, note=note, via=via)
 
+    def answer_prompt(self, alert_id: str, answer: str, now_ns: int) -> Alert:
+        """The resident answers on the spot: `prompts.FINE` or `HELP`. Raises like `acknowledge`."""
+        with self._recording(now_ns) as recorder:
+            alert = _loaded(recorder.session, alert_id)
+            who = f"resident:{alert.resident_id}"
+            return recorder.save(lifecycle.answer_prompt(alert, answer, who, now_ns))
+
     def answer_external(
         self, external: External, alert_id: str, answer: Answer, who: str, now_ns: int, **more: Any
     ) -> ExternalResult:
@@ -266,7 +273,7 @@ class AlertService:
             else:
                 if result.gone:
                     outbox.disable(recorder.session, dispatch.channel, dispatch.contact, now_ns)
-                if settled.report:
+                if settled.report and dispatch.event != outbox.PROMPT:
                     self._report_outage(recorder, dispatch, result.error)
                 self._unreached(recorder, dispatch)
         return settled.state
@@ -400,7 +407,8 @@ class AlertService:
 
         repeat, reopen = due(alert.repeat_at_ns), due(alert.reopen_at_ns)
         if due(alert.step_at_ns):
-            alert = recorder.climb(alert, escalation.WAITED)
+            silent = alert.asked_ns is not None and alert.step_at_ns == alert.raised_ns
+            alert = recorder.climb(alert, escalation.NO_ANSWER if silent else escalation.WAITED)
             repeat = repeat and due(alert.repeat_at_ns)
         if repeat:
             recorder.repeat(alert)
@@ -418,6 +426,8 @@ class AlertService:
             attempt=dispatch.attempt,
             key=dispatch.idempotency_key,
         )
+        if dispatch.event == outbox.PROMPT:
+            recorder.save(lifecycle.asked(_loaded(session, dispatch.alert_id), recorder.now_ns))
         if dispatch.event == outbox.RAISED:
             alert = _loaded(session, dispatch.alert_id)
             recorder.save(lifecycle.delivered(alert, recorder.now_ns, channel=channel, contact=contact))

@@ -38,7 +38,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A target that means nobody now. why: nobody_on_call, no_contact, no_assist, no_prompt, no_schedule or nobody_told."""
+    """A target that means nobody now.
+
+    why: nobody_on_call, no_contact, no_assist, no_prompt, no_schedule or nobody_told.
+    """
 
     target: str
     why: str

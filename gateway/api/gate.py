@@ -27,6 +27,8 @@ MAX_BODY = 64 * 1024
 GUARDED = ("/api", "/health", "/metrics")
 CALLBACK_PATH = "/api/v1/assist/callback"
 """Proves itself by its signature."""
+OPEN_PREFIX = "/api/v1/prompt/"
+"""The page of a resident's tablet: its address is the secret."""
 OPEN_PATHS = frozenset({"/health/live", "/health/ready", CALLBACK_PATH})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -61,7 +63,7 @@ class Gate:
         send = _with_headers(send)
         try:
             _check_length(Headers(scope=scope))
-            if path not in self._options.open_paths:
+            if path not in self._options.open_paths and not path.startswith(OPEN_PREFIX):
                 scope.setdefault("state", {})["key"] = await self._key(scope)
         except Problem as problem:
             await response(problem)(scope, receive, send)

@@ -23,6 +23,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("GET", R + "/{resident_id}/history"): (Scope.HISTORY_READ, None, {"signal": "heart_rate", **SPAN}),
     ("GET", R + "/{resident_id}/latest"): (Scope.HISTORY_READ, None, {}),
     ("GET", R + "/{resident_id}/events"): (Scope.HISTORY_READ, None, SPAN),
+    ("GET", R + "/{resident_id}/prompt-link"): (Scope.RESIDENTS_WRITE, None, {}),
     ("GET", D): (Scope.DEVICES_READ, None, {}),
     ("POST", D): (Scope.DEVICES_WRITE, {"id": "w9", "family": "yinling_wearable"}, {}),
     ("GET", D + "/{device_id}"): (Scope.DEVICES_READ, None, {}),
@@ -59,7 +60,10 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("GET", "/api/v1/me"): (None, None, {}),
     ("GET", "/metrics"): (Scope.METRICS, None, {}),
 }
-OPEN = {("GET", "/health/live"), ("GET", "/health/ready"), ("POST", "/api/v1/assist/callback")}
+OPEN = {
+    *(("GET", "/health/live"), ("GET", "/health/ready"), ("POST", "/api/v1/assist/callback")),
+    *(("GET", "/api/v1/prompt/{token}"), ("POST", "/api/v1/prompt/{token}")),
+}
 
 
 def api_routes() -> Iterator[tuple[str, str]]:
