@@ -10,6 +10,7 @@ import importlib
 import math
 import re
 import traceback
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -53,6 +54,12 @@ def driver_problem(driver: Any) -> str | None:
     return next(_driver_problems(driver), None)
 
 
+def _unlisted(signal: object) -> str:
+    near = get_close_matches(str(signal), SIGNALS, n=3, cutoff=0.5)
+    meant = f"; did you mean {', '.join(near)}?" if near else ""
+    return f"{signal!r}: not in the table of signals (docs/devices.md){meant}"
+
+
 def _driver_problems(driver: Any) -> Iterator[str]:
     if not isinstance(driver, Driver):
         yield f"it is of type {type(driver).__name__}: write DRIVER = Driver(family=..., ...)"
@@ -65,7 +72,7 @@ def _driver_problems(driver: Any) -> Iterator[str]:
         if not isinstance(value, tuple) or not all(isinstance(one, kind) for one in value):
             yield f"{name} is {value!r}: write a tuple of {kind.__name__}, with a comma also after a single one"
     if unknown := sorted(set(asked.signals) - SIGNALS.keys()):
-        yield f"signals has {', '.join(unknown)}: not in the table of signals (docs/devices.md)"
+        yield f"signals has {', '.join(map(_unlisted, unknown))}"
     if not (callable(asked.stream) or callable(asked.message)):
         yield "it makes no codec: give stream=... (serial, TCP) or message=... (MQTT)"
     if not all(isinstance(text, str) and text for text in (asked.title_zh, asked.title_en)):
@@ -205,7 +212,7 @@ def _faults(one: Any) -> Iterator[str]:
         return
     row = SIGNALS.get(one.signal) if isinstance(one.signal, str) else None
     if row is None:
-        yield f"signal {one.signal!r} is not in the table of signals (docs/devices.md)"
+        yield f"signal {_unlisted(one.signal)}"
         return
     name = row.name
     if row.kind is not kind:

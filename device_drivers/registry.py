@@ -38,7 +38,9 @@ class UnknownFamilyError(LookupError):
 
     def __init__(self, family: str, known: tuple[str, ...], broken: tuple[BrokenDriver, ...] = ()) -> None:
         unusable = "".join(f"; cannot be used: {one}" for one in broken)
-        super().__init__(f"unknown device family {family!r}; known: {', '.join(known)}{unusable}")
+        meant = next((one for one in broken if one.name == family), None)
+        unknown = f"unknown device family {family!r}; known: {', '.join(known)}{unusable}"
+        super().__init__(unknown if meant is None else f"device family {family!r} cannot be used: {meant}")
         self.family = family
         self.known = known
         self.broken = broken
