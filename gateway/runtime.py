@@ -28,6 +28,7 @@ from gateway.alerts.prompts import FIND, DevicePrompt, PromptChannel
 from gateway.alerts.service import AlertService
 from gateway.broadcast import Broadcast
 from gateway.broker.supervisor import Broker
+from gateway.channels.make import make_channels
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
@@ -128,7 +129,7 @@ class Gateway:
             rng=self.rng,
         )
         self.alerts.listen(self._alert_changed)
-        self._channels = wiring.assist_channels(settings)
+        self._channels = make_channels(settings)
         prompts = self.alerts.router.prompts
         if settings.prompt.devices:
             prompts.add(DevicePrompt(self._can_ring, self.command))

@@ -6,7 +6,6 @@ import contextlib
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import structlog
 
@@ -28,7 +27,6 @@ from gateway.alerts.policy import Timing
 from gateway.alerts.prompts import Prompts, SpokenPrompt
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, share_filters
-from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.config import ConfigError
 from gateway.home_assistant_link import HomeAssistantLink
 from gateway.mishaps import MishapLog
@@ -372,17 +370,6 @@ def influx_forwarder(settings: Settings, store: SeriesStore) -> InfluxForwarder 
 
     token = influx.token.load(settings.base)
     return InfluxForwarder(store, InfluxOptions(url=influx.url, token=token, org=influx.org, bucket=influx.bucket))
-
-
-def assist_channels(settings: Settings) -> dict[str, WebhookChannel]:
-    """The signed webhook to the 助急 service, by its channel name; none where not configured. Raises ConfigError."""
-    assist = settings.assist
-    if assist is None:
-        return {}
-    secrets = tuple(secret.load(settings.base) for secret in assist.secrets)
-    source = f"urn:yinling:site:{quote(settings.site.name)}"
-    options = WebhookOptions(url=assist.url, secrets=secrets, source=source, allow_private=assist.allow_private)
-    return {WEBHOOK: WebhookChannel(options)}
 
 
 def router(settings: Settings) -> ContactRouter:

@@ -76,6 +76,16 @@ def decode(
         raise typer.Exit(BAD_ANSWER)
 
 
+def _say_something(codec: Codec, observations: list[Observation], reason: str, raw: bytes) -> None:
+    """Whoever looks at a capture hears of it, also where a frame says nothing that is worth telling."""
+    if observations or codec.notes or codec.rejections:
+        return
+    if codec.health.frames:
+        codec.note("report", "", frames=codec.health.frames, says="nothing")
+    else:
+        codec.reject(reason, raw)
+
+
 def _made(make: Callable[[], Made]) -> Made:
     try:
         return make()
