@@ -1,6 +1,7 @@
 """Imports every command module, so that each registers its commands."""
 
 from gateway.cli import (
+    audit,
     bench,
     bench_drivers,
     bench_falls,
@@ -12,11 +13,13 @@ from gateway.cli import (
     policy,
     registry,
     replay,
+    report,
     run,
     setup,
 )
 
 __all__ = [
+    "audit",
     "bench",
     "bench_drivers",
     "bench_falls",
@@ -28,6 +31,7 @@ __all__ = [
     "policy",
     "registry",
     "replay",
+    "report",
     "run",
     "setup",
 ]

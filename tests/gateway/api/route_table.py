@@ -47,6 +47,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("DELETE", E): (Scope.CONTACTS_WRITE, None, {}),
     ("GET", E + "/oncall"): (Scope.CONTACTS_READ, None, {}),
     ("GET", E + "/preview"): (Scope.CONTACTS_READ, None, {"kind": "fall", "resident": "r2"}),
+    ("GET", "/api/v1/statistics"): (Scope.ALERTS_READ, None, {}),
     ("GET", H): (Scope.ALERTS_READ, None, {}),
     ("POST", H + "/pause"): (
         Scope.ALERTS_ANSWER,
