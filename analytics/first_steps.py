@@ -86,6 +86,10 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
     "not_worn": FirstStep(
         "请老人把设备戴上；在充电就等充好。", "Ask the person to put it on; if it is charging, let it finish."
     ),
+    "device_dropped": FirstStep(
+        "看看老人；捡起设备请老人戴上，检查有没有摔坏。",
+        "See that the person is well; pick the device up, have it worn again, and look whether it is damaged.",
+    ),
     "battery_low": FirstStep("今天给设备充电或换电池。", "Charge the device, or change its battery, today."),
     "device_fault": FirstStep(
         "把设备断电重启一次；仍报故障就换一台并通知维修。",
