@@ -14,7 +14,20 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from sqlalchemy.exc import OperationalError
 
-from gateway.api import alerts, assist, contacts, devices, escalation, health, history, holds, prompt, residents, statistics, stream
+from gateway.api import (
+    alerts,
+    assist,
+    contacts,
+    devices,
+    escalation,
+    health,
+    history,
+    holds,
+    prompt,
+    residents,
+    statistics,
+    stream,
+)
 from gateway.api.gate import OPEN_PATHS, Gate, GateOptions
 from gateway.api.health import Turning
 from gateway.api.keys import ApiKey, KeyStore
@@ -40,7 +53,8 @@ DOCS_PATH = "/api/docs"
 HEARTBEAT_S = 15.0
 ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
-    *(history.router, stream.router, assist.router, health.router, escalation.router, holds.router, prompt.router, statistics.router),
+    *(history.router, stream.router, assist.router, health.router),
+    *(escalation.router, holds.router, prompt.router, statistics.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},
