@@ -20,6 +20,7 @@ from analytics.findings import Finding, Phase
 from analytics.kinds import KINDS as KIND_ROWS
 from gateway.alerts.lifecycle import EntryType, LifecycleError, Outcome, State
 from gateway.alerts.outbox import RowState
+from gateway.alerts.prompts import FINE, HELP, Prompts, Question
 from gateway.alerts.records import AlertFilter
 from gateway.alerts.service import Answer, External, Taken
 from gateway.channels.base import Accepted, Dispatch, Refused
@@ -74,6 +75,16 @@ def policies() -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+class Always:
+    """A way of asking that is always there."""
+
+    def can_ask(self, resident_id: str) -> bool:
+        return bool(resident_id)
+
+    async def ask(self, question: Question) -> bool:
+        return bool(question)
+
+
 class AlertMachine(RuleBasedStateMachine):
     """The model: what was acknowledged by whom, which states were seen, what the far side accepted."""
 
@@ -88,7 +99,9 @@ class AlertMachine(RuleBasedStateMachine):
             contact = Contact(f"c{order}{resident}", resident, "n", "r", "sms", "1", order=order)
             registry.add_contact(contact, by="admin", now_ns=1)
         database.close()
-        self.site = Site(path)
+        prompts = Prompts()
+        prompts.add(Always())
+        self.site = Site(path, routing={"prompts": prompts})
         if plan is not None:
             self.site.plan(*plan, schedule=SCHEDULES)
         self.rng = random.Random(5)
@@ -177,6 +190,22 @@ class AlertMachine(RuleBasedStateMachine):
         if applied and answer in (Answer.ACKNOWLEDGED, Answer.EN_ROUTE, Answer.ON_SCENE):
             self.acknowledged.setdefault(alert.id, alert.acknowledged_by or who)
 
+    @precondition(lambda self: self.site.service.open_alerts())
+    @rule(said=st.sampled_from([FINE, HELP]), data=st.data())
+    def answer_on_the_spot(self, said: str, data: st.DataObject) -> None:
+        alerts = self.site.service.open_alerts()
+        alert = alerts[data.draw(st.integers(0, len(alerts) - 1))]
+        after = self.site.service.answer_prompt(alert.id, said, self.site.ns)
+        assert after.state.open is not (alert.state is State.SUSPECTED and said == FINE)
+
+    @rule(seconds=st.sampled_from([30, 600]), end=st.booleans())
+    def hold(self, seconds: int, end: bool) -> None:
+        ns = self.site.ns
+        pause = self.site.service.pause("r1", "heart_rate_high", seconds, reason="x", by="王芳", now_ns=ns)
+        work = self.site.service.maintain(None, seconds, reason="x", by="王芳", now_ns=ns)
+        for one in (pause, work) if end else ():
+            self.site.service.end_hold(one.id, by="王芳", now_ns=ns)
+
     @rule()
     def crash_and_restart(self) -> None:
         """What was on the wire is forgotten; the same file is opened again."""
@@ -196,7 +225,7 @@ class AlertMachine(RuleBasedStateMachine):
             assert alert.acknowledged_by == self.acknowledged.get(alert.id, alert.acknowledged_by)
             if not alert.state.open:
                 self.closed[alert.id] = alert.state
-                human = alert.closed_by in PEOPLE
+                human = alert.closed_by in (*PEOPLE, "resident:r1")
                 assert human or not alert.latching or alert.raised_ns is None
             self.seen[alert.id] = alert.state
 
@@ -227,7 +256,8 @@ class AlertMachine(RuleBasedStateMachine):
             elif not alert.waiting:
                 assert alert.reopen_at_ns is not None
             if alert.state in (State.RAISED, State.DELIVERED) and alert.priority == 1:
-                states = {i.state for i in self.site.service.outbox.items(alert.id, limit=1000)}
+                items = self.site.service.outbox.items(alert.id, limit=1000)
+                states = {i.state for i in items if i.event != "alert.prompt"}
                 assert states <= {RowState.PENDING, RowState.INFLIGHT, RowState.DELIVERED, RowState.ACKNOWLEDGED}
                 assert states or EntryType.NO_ROUTE in {e.type for e in self.site.service.history(alert.id)}
 
