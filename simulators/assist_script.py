@@ -19,7 +19,8 @@ class Manner:
     """How the centre works; delays are (median, spread) in seconds: log-normal, spread is the factor of one sigma.
 
     acknowledge: "always", "never", or "after_repeats" once an alert has been repeated `repeats` times. false_alarms:
-    share of alerts that turn out to be none. stop_after: last call-back it makes ("acknowledged" ... "resolved").
+    share of alerts that turn out to be none. ignores: share of alerts that
+    nobody there takes. stop_after: last call-back it makes ("acknowledged" ... "resolved").
     """
 
     acknowledge: Acknowledge = "always"
@@ -29,6 +30,7 @@ class Manner:
     on_scene_s: tuple[float, float] = (480.0, 1.5)
     resolved_s: tuple[float, float] = (600.0, 1.5)
     false_alarms: float = 0.2
+    ignores: float = 0.0
     stop_after: str = "resolved"
     seed: int = 1
 
@@ -60,8 +62,10 @@ def script(manner: Manner, alert_id: str, kind: str, *, test: bool) -> list[Act]
     return acts[: last + 1]
 
 
-def answers_now(manner: Manner, repeat: int) -> bool:
+def answers_now(manner: Manner, repeat: int, alert_id: str = "") -> bool:
     """Whether the centre begins to answer an alert of which this is the given repeat (0: the first message)."""
+    if random.Random(f"ignores:{manner.seed}:{alert_id}").random() < manner.ignores:
+        return False
     if manner.acknowledge == "after_repeats":
         return repeat >= manner.repeats
     return manner.acknowledge == "always"

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-Mode = Literal["up", "down", "slow", "error", "busy", "gone", "refuse", "half", "redirect"]
-MODES: tuple[Mode, ...] = ("up", "down", "slow", "error", "busy", "gone", "refuse", "half", "redirect")
+Mode = Literal["up", "down", "slow", "error", "busy", "gone", "refuse", "half", "redirect", "lost"]
+MODES: tuple[Mode, ...] = ("up", "down", "slow", "error", "busy", "gone", "refuse", "half", "redirect", "lost")
 EVENTS = ("alert.raised", "alert.updated", "alert.cancelled", "alert.resolved")
 NEEDED = ("specversion", "id", "source", "type", "data")
 NEEDED_DATA = ("schema", "alert_id", "kind", "priority", "state", "revision", "repeat", "test", "text")
@@ -165,7 +165,7 @@ class AssistService:
         mode = self.failure.next()
         if mode == "slow":
             await asyncio.sleep(self.failure.seconds)
-        elif mode != "up":
+        elif mode not in ("up", "lost"):
             self.journal.add("fault", mode=mode, at=time.time())
             return _failure(mode, self.failure.seconds)
         body = await request.body()
@@ -176,6 +176,9 @@ class AssistService:
             unsigned = isinstance(error, WebhookVerificationError)
             return JSONResponse({"accepted": False, "reason": str(error)}, 401 if unsigned else 400)
         self._receive(request.headers["webhook-id"], event)
+        if mode == "lost":
+            self.journal.add("fault", mode=mode, at=time.time())
+            return _failure("half", 0.0)
         return JSONResponse({"accepted": True, "id": request.headers["webhook-id"]})
 
     def _checked(self, headers: dict[str, str], body: bytes) -> dict[str, Any]:
@@ -210,7 +213,7 @@ class AssistService:
             if alert_id in self._people:
                 self._people.pop(alert_id).cancel()
             return
-        wanted = event_type == "alert.raised" and answers_now(self.config.manner, int(data["repeat"]))
+        wanted = event_type == "alert.raised" and answers_now(self.config.manner, int(data["repeat"]), alert_id)
         if wanted and self._callbacks is not None and alert_id not in self._people:
             self._people[alert_id] = asyncio.create_task(self._attend(self._callbacks, data))
 

@@ -36,7 +36,7 @@ class Dispatcher:
     """One for each database. `run` ends only by cancellation.
 
     concurrency: dispatches on the wire at once; reserved: of these, kept for the most urgent; per_target: for one
-    contact through one channel.
+    contact through one channel. longest_nap_s: how late anything may be when the clock is set while waiting.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Dispatcher:
         concurrency: int = 16,
         reserved: int = 4,
         per_target: int = 8,
+        longest_nap_s: float = LONGEST_NAP_S,
     ) -> None:
         self._service = service
         self._channels = dict(channels)
@@ -55,6 +56,7 @@ class Dispatcher:
         self._concurrency = concurrency
         self._reserved = reserved
         self._per_target = per_target
+        self._longest_nap_s = longest_nap_s
         self._wake = asyncio.Event()
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
@@ -131,9 +133,10 @@ class Dispatcher:
 
     def _nap_s(self) -> float:
         due_ns = self._service.outbox.next_due_ns()
-        wait_s = LONGEST_NAP_S if due_ns is None else (due_ns - self._clock()) / 1e9
+        longest_s = self._longest_nap_s
+        wait_s = longest_s if due_ns is None else (due_ns - self._clock()) / 1e9
         # What is due but was not claimed waits for a free slot, and a slot that becomes free wakes us.
-        return min(wait_s, LONGEST_NAP_S) if wait_s > 0 else LONGEST_NAP_S
+        return min(wait_s, longest_s) if wait_s > 0 else longest_s
 
     async def _deliver(self, dispatch: Dispatch) -> None:
         result = await self._send(dispatch)

@@ -111,7 +111,7 @@ def test_every_way_to_fail(mode: Mode, error: str) -> None:
 
 
 def test_modes_are_all_tried() -> None:
-    assert set(MODES) == {"up", "error", "busy", "gone", "refuse", "half", "redirect", "slow", "down"}
+    assert set(MODES) == {"up", "error", "busy", "gone", "refuse", "half", "redirect", "slow", "down", "lost"}
 
 
 def test_down_and_up_again() -> None:
