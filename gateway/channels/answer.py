@@ -12,12 +12,14 @@ if TYPE_CHECKING:
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes; no honest answer is larger."""
+PLAIN = {"accept-encoding": "identity"}
+"""Asked of every far side: what is not compressed cannot grow without bounds when it is read."""
 
 
 async def bounded(response: httpx.Response) -> bytes | None:
-    """The answer's body, None when it is larger than any honest one."""
+    """The answer's body as it came on the wire, None when it is larger than any honest one."""
     body = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > LARGEST_ANSWER:
             return None

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
-from gateway.channels.answer import bounded, json_object, retry_after_s
+from gateway.channels.answer import PLAIN, bounded, json_object, retry_after_s
 from gateway.channels.base import Accepted, Refused
 from gateway.channels.rate_limit import RateLimit
 
@@ -70,6 +70,7 @@ class RobotChannel:
             timeout=options.total_s,
             follow_redirects=False,
             trust_env=False,
+            headers=PLAIN,
         )
 
     async def aclose(self) -> None:

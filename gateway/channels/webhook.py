@@ -18,7 +18,7 @@ from cloudevents.core.v1.event import CloudEvent
 
 from gateway.alerts.payload import with_delay
 from gateway.channels.address import AddressError, check_url, is_public, public_addresses, resolve
-from gateway.channels.answer import LARGEST_ANSWER, bounded, json_object, retry_after_s
+from gateway.channels.answer import LARGEST_ANSWER, PLAIN, bounded, json_object, retry_after_s
 from gateway.channels.base import Accepted, Refused
 from gateway.channels.signing import Signer
 
@@ -75,7 +75,7 @@ class WebhookChannel:
             follow_redirects=False,
             trust_env=False,
             verify=options.tls or True,
-            headers={"user-agent": USER_AGENT},
+            headers={"user-agent": USER_AGENT, **PLAIN},
         )
 
     def __repr__(self) -> str:
