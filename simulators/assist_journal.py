@@ -31,7 +31,9 @@ class Journal:
         return whole
 
     def add(self, kind: str, **fields: Any) -> dict[str, Any]:
-        """Record one thing; kind: "event", "duplicate", "rejected", "callback" or "fault"."""
+        """Record one thing; kind: "event", "duplicate", "rejected", "callback", "fault", or of
+        the dead-man's switch "watched", "silent", "heard".
+        """
         record = {"record": kind, **fields}
         if self._file is not None:
             self._file.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")

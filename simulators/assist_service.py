@@ -3,7 +3,8 @@
     python -m simulators.assist_service --port 9000 --secret-file FILE --callback-secret-file FILE --callback-url URL
 
 POST /alerts takes alerts, GET /records shows what came and what was answered, POST /control/mode changes the failure
-mode ({"mode": ..., "count": N, "seconds": S}), GET /health says it is there. It meets the gateway only on the wire.
+mode ({"mode": ..., "count": N, "seconds": S}), GET /health says it is there. Gateways that send heartbeats are watched:
+GET /sites shows them, and one that falls silent is a record of its own. It meets the gateway only on the wire.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from starlette.routing import Route
 from simulators.assist_callback import CallbackClient
 from simulators.assist_journal import Journal
 from simulators.assist_script import Manner, answers_now, script
+from simulators.dead_man import HEARTBEAT, LOOK_S, DeadMan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine, Iterator
@@ -95,6 +97,7 @@ class AssistService:
         self.config = config
         self.journal = Journal(config.journal)
         self.failure = Failure()
+        self.dead_man = DeadMan(self.journal)
         self._webhook = Webhook(config.secret.get_secret_value())
         self._people: dict[str, asyncio.Task[None]] = {}
         self._callbacks = (
@@ -110,6 +113,7 @@ class AssistService:
             routes=[
                 Route("/alerts", self._alerts, methods=["POST"]),
                 Route("/records", self._records),
+                Route("/sites", self._sites),
                 Route("/health", self._health),
                 Route("/control/mode", self._control, methods=["POST"]),
             ]
@@ -130,6 +134,8 @@ class AssistService:
         self._server = _Server(settings)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         self._resume()
+        self.dead_man.resume(time.monotonic())
+        self._soon(self._watch(self._server))
 
     async def stop(self) -> None:
         """Stop listening and drop every connection; its people go home."""
@@ -171,6 +177,9 @@ class AssistService:
         body = await request.body()
         try:
             event = self._checked(dict(request.headers), body)
+            if event["type"] == HEARTBEAT:
+                self.dead_man.heard(event, time.monotonic(), time.time())
+                return JSONResponse({"accepted": True, "id": request.headers["webhook-id"]})
         except (WebhookVerificationError, ValueError) as error:
             self.journal.add("rejected", reason=str(error), at=time.time())
             unsigned = isinstance(error, WebhookVerificationError)
@@ -190,10 +199,11 @@ class AssistService:
         data = event.get("data") if isinstance(event, dict) else None
         if not isinstance(data, dict):
             raise ValueError("no event with data")  # noqa: TRY004 - what came was wrong, not our own types
-        missing = [name for name in NEEDED if name not in event] + [name for name in NEEDED_DATA if name not in data]
+        needed = () if event.get("type") == HEARTBEAT else NEEDED_DATA
+        missing = [name for name in NEEDED if name not in event] + [name for name in needed if name not in data]
         if missing:
             raise ValueError(f"missing: {', '.join(missing)}")
-        if event["type"] not in EVENTS or event["id"] != headers["webhook-id"]:
+        if event["type"] not in (*EVENTS, HEARTBEAT) or event["id"] != headers["webhook-id"]:
             raise ValueError("unknown type, or another id than the header's")
         return dict(event)
 
@@ -237,6 +247,15 @@ class AssistService:
 
     async def _records(self, _request: Request) -> Response:
         return JSONResponse(self.journal.records)
+
+    async def _sites(self, _request: Request) -> Response:
+        return JSONResponse(self.dead_man.listed())
+
+    async def _watch(self, server: _Server) -> None:
+        """Look for gateways that have fallen silent, for as long as this server listens."""
+        while self._server is server:
+            self.dead_man.look(time.monotonic(), time.time())
+            await asyncio.sleep(LOOK_S)
 
     async def _health(self, _request: Request) -> Response:
         return JSONResponse({"mode": self.failure.mode, "events": len(self.journal.of("event"))})
