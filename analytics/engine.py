@@ -1,8 +1,8 @@
 """Puts detectors together: each gets only the signals it asks for, and falls come out as one stream for each resident.
 
 A part is any `Detector`. What it may offer beyond the protocol is used when it is there: `signals` (the names it wants;
-absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)` and
-`resume(finding, now_ns)` and `pending_devices()`.
+absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)`,
+`resume(finding, now_ns)`, `set_care(resident_id, care)` and `pending_devices()`.
 
 A part that raises keeps no other from its work: `ingest` and `step` see all parts through and then raise
 `PartsFailedError`. What the others have found is given out by the next `step`, after the failed parts were exchanged
@@ -19,10 +19,12 @@ from analytics.fusion import WINDOW_S, FallFusion
 from analytics.limit_table import RULES, Rule
 from analytics.limits import VitalLimits
 from analytics.technical import TechnicalWatch
+from analytics.vitals.weight import WeightGain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from analytics.care import Care
     from analytics.findings import Detector, Finding
     from device_drivers.observations import Observation
 
@@ -143,6 +145,13 @@ class Engine:
         resumes = [getattr(part, "resume", None) for part in self._parts]
         return any(resume(finding, now_ns) for resume in resumes if resume is not None)
 
+    def set_care(self, resident_id: str, care: Care) -> None:
+        """What is set for one resident, from now on."""
+        for part in self._parts:
+            take = getattr(part, "set_care", None)
+            if take is not None:
+                take(resident_id, care)
+
     def answered(self, episode: str) -> None:
         """A person has taken the alert of this episode: a further call for help is a new one."""
         self._fusion.answered(episode)
@@ -187,6 +196,7 @@ def default_engine(
         (fall_detector, signals),
         DeviceEvents(press_window_s=press_window_s),
         VitalLimits(rules),
+        WeightGain(),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         fusion=FallFusion(window_s=fusion_window_s),
     )

@@ -78,6 +78,33 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
     "temperature_low": FirstStep(
         "去看老人，盖暖，用体温计再量一次。", "Go and see, keep the person warm, and measure again with a thermometer."
     ),
+    "spo2_high": FirstStep(
+        "去看老人是否犯困、叫得醒；氧流量只按医嘱调小，并告诉医生。",
+        "See whether the person is drowsy; turn the oxygen down only as ordered, and tell the doctor.",
+    ),
+    "blood_pressure_low": FirstStep(
+        "让老人躺下、抬高双腿，五分钟后再量；头晕、叫不醒就打 120。",
+        "Let the person lie down, legs up; measure again in five minutes; call an ambulance if faint.",
+    ),
+    "blood_pressure_high": FirstStep(
+        "让老人静坐五分钟再量；头痛、胸痛、口角歪斜就打 120。",
+        "Let the person sit quietly; measure again in five minutes; call an ambulance for headache, chest pain or "
+        "a drooping face.",
+    ),
+    "glucose_low": FirstStep(
+        "清醒就吃糖或喝糖水，十五分钟后再测；叫不醒不要喂，打 120。",
+        "If awake, give sugar or a sweet drink; measure again after 15 minutes; if not waking, give nothing, call "
+        "an ambulance.",
+    ),
+    "glucose_high": FirstStep(
+        "让老人多喝水并再测一次；呕吐、犯困、气促就打 120，否则今天告诉医生。",
+        "Let the person drink water and measure again; call an ambulance for vomiting, drowsiness or hard breathing, "
+        "otherwise tell the doctor today.",
+    ),
+    "weight_gain": FirstStep(
+        "看脚踝是否浮肿、平躺是否气促；今天告诉医生，气促就打 120。",
+        "Look for swollen ankles; tell the doctor today; call an ambulance for short breath.",
+    ),
     "signal_lost": FirstStep(
         "先去看看老人；再看设备有没有电、插头和网络、雷达前有没有遮挡。断电重启一次多半能好。",
         "See that the person is well; then look at the device's power, plug and network, and whether something stands "

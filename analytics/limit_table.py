@@ -12,6 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TYPICAL = "typical default, configurable"
 
@@ -32,7 +36,9 @@ class Rule:
     """One row: a finding of `kind` begins when `signal` has stood at or beyond `limit` for `delay_s`.
 
     It ends when the signal has come back to `clear` or better. limit, clear: in the signal's unit. source: where
-    the numbers come from.
+    the numbers come from. spot: measured now and then by hand, so that one measurement begins or ends the finding.
+    at_rest: readings beyond the limit do not count while the person exercises. asked: off unless a resident's own
+    limits switch it on.
     """
 
     signal: str
@@ -42,6 +48,9 @@ class Rule:
     delay_s: float
     kind: str
     source: str
+    spot: bool = False
+    at_rest: bool = False
+    asked: bool = False
 
     @property
     def name(self) -> str:
@@ -64,10 +73,21 @@ class Override:
 
 RULES: tuple[Rule, ...] = (
     Rule("heart_rate", Side.LOW, 40, 45, 30, "heart_rate_low", f"NEWS2 (<= 40/min); delay: {TYPICAL}"),
-    Rule("heart_rate", Side.HIGH, 131, 120, 60, "heart_rate_high", f"NEWS2 (>= 131/min); delay: {TYPICAL}"),
+    Rule(
+        "heart_rate", Side.HIGH, 131, 120, 60, "heart_rate_high", f"NEWS2 (>= 131/min); delay: {TYPICAL}", at_rest=True
+    ),
     Rule("spo2", Side.LOW, 90, 92, 60, "spo2_low", TYPICAL),
     Rule("respiratory_rate", Side.LOW, 8, 10, 30, "respiratory_rate_low", f"NEWS2 (<= 8/min); delay: {TYPICAL}"),
-    Rule("respiratory_rate", Side.HIGH, 25, 22, 60, "respiratory_rate_high", f"NEWS2 (>= 25/min); delay: {TYPICAL}"),
+    Rule(
+        "respiratory_rate",
+        Side.HIGH,
+        25,
+        22,
+        60,
+        "respiratory_rate_high",
+        f"NEWS2 (>= 25/min); delay: {TYPICAL}",
+        at_rest=True,
+    ),
     Rule(
         "body_temperature",
         Side.HIGH,
@@ -79,7 +99,47 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("body_temperature", Side.LOW, 35.0, 35.5, 300, "temperature_low", f"NEWS2 (<= 35.0 Cel); delay: {TYPICAL}"),
     Rule("skin_temperature", Side.HIGH, 39.0, 38.0, 600, "temperature_high", TYPICAL),
+    Rule(
+        "spo2", Side.HIGH, 97, 95, 300, "spo2_high", f"NEWS2 scale 2 on oxygen (>= 97 %); delay: {TYPICAL}", asked=True
+    ),
+    Rule("systolic_pressure", Side.LOW, 90, 95, 0, "blood_pressure_low", "NEWS2 (<= 90 mm[Hg])", spot=True),
+    Rule(
+        "systolic_pressure",
+        Side.HIGH,
+        180,
+        170,
+        0,
+        "blood_pressure_high",
+        "ESC/ESH 2018, grade 3 hypertension (>= 180 mm[Hg])",
+        spot=True,
+    ),
+    Rule(
+        "diastolic_pressure",
+        Side.HIGH,
+        110,
+        105,
+        0,
+        "blood_pressure_high",
+        "ESC/ESH 2018, grade 3 hypertension (>= 110 mm[Hg])",
+        spot=True,
+    ),
+    Rule(
+        "blood_glucose",
+        Side.LOW,
+        3.9,
+        4.4,
+        0,
+        "glucose_low",
+        "ADA Standards of Care, level 1 (< 3.9 mmol/L)",
+        spot=True,
+    ),
+    Rule("blood_glucose", Side.HIGH, 16.7, 13.9, 0, "glucose_high", TYPICAL, spot=True),
+    Rule("fasting_glucose", Side.LOW, 3.9, 4.4, 0, "glucose_low", "as blood_glucose_low", spot=True),
+    Rule("fasting_glucose", Side.HIGH, 13.9, 10.0, 0, "glucose_high", TYPICAL, spot=True),
 )
+SCALE_2: Mapping[str, Override] = {"spo2_low": Override(limit=83, clear=86)}
+"""For people whose doctor has set 88-92 % as their target (hypercapnic respiratory failure): NEWS2, SpO2 scale 2."""
+SCALE_2_ON_OXYGEN: Mapping[str, Override] = {**SCALE_2, "spo2_high": Override(limit=97, clear=95)}
 
 
 def effective(rule: Rule, override: Override | None) -> tuple[float, float, float]:
@@ -87,6 +147,8 @@ def effective(rule: Rule, override: Override | None) -> tuple[float, float, floa
 
     Raises LimitError.
     """
+    if override is None:
+        override = Override(enabled=False) if rule.asked else None
     if override is None:
         return rule.limit, rule.clear, rule.delay_s
     if not override.enabled:

@@ -6,8 +6,10 @@ and the rule. It ends when all good readings of that resident have been back at 
 reading of the signal stands for now (`Signal.stale_s`), with at least two readings.
 
 Readings that are absent, of a quality other than good, stored by the device, or from a device that says it is not worn
-count neither way. A pause longer than the signal's staleness limit, or a jump of the clock, starts the delay again; an
-open finding stays open until recovery is seen. The time of a step changes nothing, only data does.
+count neither way. One reading is enough for what is measured now and then by hand (`Rule.spot`). While the person
+exercises, and some minutes afterwards, a fast heart or breath begins nothing (`Rule.at_rest`). A pause longer than the
+signal's staleness limit, or a jump of the clock, starts the delay again; an open finding stays open until recovery is
+seen. The time of a step changes nothing, only data does.
 """
 
 from __future__ import annotations
@@ -19,9 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analytics.findings import Finding, Phase
-from analytics.limit_table import RULES, LimitError, Override, Rule, Side, effective
+from analytics.limit_table import RULES, SCALE_2, SCALE_2_ON_OXYGEN, LimitError, Override, Rule, Side, effective
 from analytics.slots import Column, SlotTable
-from device_drivers.observations import DeviceEvent, Quality, Reading
+from analytics.vitals.exercise import REST_S, Exercise, Marks, before
+from device_drivers.observations import DeviceEvent, Quality, Reading, Samples
 from device_drivers.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from analytics.care import Care
     from device_drivers.observations import Observation
 
 SECOND_NS = 1_000_000_000
@@ -47,6 +51,8 @@ class _Owner:
     resident_id: str | None
     slot: int
     devices: set[str] = field(default_factory=set)
+    names: dict[int, str] = field(default_factory=dict)
+    """Episodes by rule that began before this detector did."""
 
 
 @dataclass(slots=True)
@@ -66,14 +72,18 @@ class VitalLimits:
 
     def __init__(self, rules: Sequence[Rule] = RULES) -> None:
         self.rules = tuple(rules)
-        self.signals = frozenset({rule.signal for rule in self.rules} | {"worn"})
+        moving = {"steps", "accel"} if any(rule.at_rest for rule in self.rules) else set()
+        self.signals = frozenset({rule.signal for rule in self.rules} | {"worn"} | moving)
         self.rejected = 0
         self._index = {rule.name: i for i, rule in enumerate(self.rules)}
         names = sorted({rule.signal for rule in self.rules})
         self._signal_index = {name: i for i, name in enumerate(names)}
         self._rules_of = _rules_by_signal(self.rules, names)
         self._side = np.array([1.0 if rule.side is Side.HIGH else -1.0 for rule in self.rules])
-        self._hold_ns = np.array([_stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
+        self._stale_ns = np.array([_stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
+        self._hold_ns = np.array([0 if rule.spot else _stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
+        self._needed = np.array([1 if rule.spot else MIN_READINGS for rule in self.rules], dtype=np.int64)
+        self._at_rest = np.array([rule.at_rest for rule in self.rules], dtype=np.bool_)
         width = len(self.rules)
         self._cells = SlotTable(
             {
@@ -85,6 +95,7 @@ class VitalLimits:
                 "running": Column(np.int32, 0, width),
                 "clear_since": Column(np.int64, NOT_YET, width),
                 "clear_count": Column(np.int64, 0, width),
+                "exercised": Column(np.int64, NOT_YET),
             }
         )
         self._timers = SlotTable(
@@ -102,8 +113,10 @@ class VitalLimits:
         self._device_at: dict[int, _Device] = {}
         self._overrides: dict[str, dict[str, Override]] = {}
         self._open: dict[str, tuple[int, int]] = {}
-        self._switched_off: list[tuple[_Owner, int, int]] = []
-        self._queue: tuple[list[int], list[int], list[float], list[int]] = ([], [], [], [])
+        self._switched_off: list[tuple[_Owner, int, str]] = []
+        self._queue: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
+        self._exercise = Exercise()
+        self._arrived = 0
         self._late: list[Finding] = []
 
     def attach(self, device_id: str, resident_id: str | None, *, reading_interval_s: float = 0.0) -> None:
@@ -122,7 +135,7 @@ class VitalLimits:
             self._devices[device_id] = self._device_at[known.slot] = known
             self._timers["owner"][known.slot] = owner.slot
         interval_ns = int(max(0.0, reading_interval_s) * PAUSE_FACTOR * SECOND_NS)
-        self._timers["pause"][known.slot] = np.maximum(self._hold_ns, interval_ns)
+        self._timers["pause"][known.slot] = np.maximum(self._stale_ns, interval_ns)
 
     def detach(self, device_id: str) -> None:
         """Stop watching; with the last device of a resident the resident's state goes too (overrides stay)."""
@@ -134,6 +147,7 @@ class VitalLimits:
         owner = device.owner
         self._cells["running"][owner.slot] -= self._timers["count"][device.slot] > 0
         self._timers.release(device.slot)
+        self._exercise.forget(device.slot)
         owner.devices.discard(device_id)
         if not owner.devices:
             self._open = {episode: cell for episode, cell in self._open.items() if cell[0] != owner.slot}
@@ -157,10 +171,34 @@ class VitalLimits:
             self._write_limits(owner)
             self._close_switched_off(owner)
 
+    def set_care(self, resident_id: str, care: Care) -> None:
+        """The resident's own limits: of their SpO2 scale, and over them those that were set. Raises LimitError."""
+        scale = SCALE_2_ON_OXYGEN if care.on_oxygen else SCALE_2
+        self.set_limits(resident_id, {**(scale if care.spo2_scale == 2 else {}), **care.limits})
+
+    def resume(self, finding: Finding, now_ns: int) -> bool:  # noqa: ARG002 - as all detectors
+        """A finding that is open from before: it ends when the signal has come back, and does not begin twice.
+
+        False where it is of no rule of this table, or of nobody who is watched here.
+        """
+        column = self._index.get(str(finding.evidence.get("rule", "")).split("/")[0])
+        device_id = finding.devices[0] if finding.devices else ""
+        owner = self._owners.get(_key(device_id, finding.resident_id))
+        if column is None or owner is None or self.rules[column].kind != finding.kind:
+            return False
+        if not self._cells["open"][owner.slot, column]:
+            began = finding.at_ns - int(float(finding.evidence.get("held_s", 0.0)) * SECOND_NS)
+            self._cells["open"][owner.slot, column] = True
+            self._cells["began"][owner.slot, column] = began
+            owner.names[column] = finding.episode
+            self._open[finding.episode] = (owner.slot, column)
+        return True
+
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Queue the readings that count; observations of other signals and devices are ignored."""
         devices, signal_index, good = self._devices, self._signal_index, Quality.GOOD
-        slots, signals, values, times = self._queue
+        slots, signals, values, times, orders = self._queue
+        arrived = self._arrived
         for o in observations:
             device = devices.get(o.device_id)
             if device is None or o.stored:
@@ -168,6 +206,9 @@ class VitalLimits:
             if type(o) is Reading:
                 signal = signal_index.get(o.signal)
                 value = o.value
+                if signal is None and o.signal == "steps":
+                    arrived += 1
+                    self._exercise.take(device.slot, arrived, o)
                 if signal is None or value is None or o.quality is not good or not device.worn:
                     continue
                 if value != value or not 0 <= o.at_ns < LATEST_NS:  # noqa: PLR0124 - the cheapest test for NaN
@@ -177,15 +218,22 @@ class VitalLimits:
                 signals.append(signal)
                 values.append(value)
                 times.append(o.at_ns)
+                arrived += 1
+                orders.append(arrived)
+            elif type(o) is Samples:
+                if o.signal == "accel" and 0 <= o.at_ns < LATEST_NS:
+                    arrived += 1
+                    self._exercise.take(device.slot, arrived, o)
             elif type(o) is DeviceEvent and o.signal == "worn" and isinstance(o.value, bool):
                 device.worn = o.value
+        self._arrived = arrived
 
     def step(self, now_ns: int) -> list[Finding]:
         """Findings of all readings taken since the last step, in order of time."""
         self._settle()
         found, self._late = self._late, []
-        for owner, column, began in self._switched_off:
-            found.append(self._switched_off_finding(owner, column, began, now_ns))
+        for owner, column, episode in self._switched_off:
+            found.append(self._switched_off_finding(owner, column, episode, now_ns))
         self._switched_off.clear()
         found.sort(key=lambda finding: (finding.at_ns, finding.episode))
         return found
@@ -197,6 +245,7 @@ class VitalLimits:
         if cell is None:
             return
         row, column = cell
+        self._owner_at[row].names.pop(column, None)
         self._cells["open"][row, column] = False
         self._cells["clear_count"][row, column] = 0
         self._cells["running"][row, column] = 0
@@ -223,18 +272,23 @@ class VitalLimits:
     def _close_switched_off(self, owner: _Owner) -> None:
         for column in np.flatnonzero(self._cells["open"][owner.slot] & np.isnan(self._cells["limit"][owner.slot])):
             began = int(self._cells["began"][owner.slot, column])
-            self.close(self._episode(owner, int(column), began))
-            self._switched_off.append((owner, int(column), began))
+            episode = self._episode(owner, int(column), began)
+            self.close(episode)
+            self._switched_off.append((owner, int(column), episode))
 
     def _settle(self) -> None:
         """Work through the queue: all pairs of reading and rule that can change anything, each cell in order."""
-        slots, signals, values, times = self._queue
+        slots, signals, values, times, orders = self._queue
+        marks = self._owned(self._exercise.marks())
+        self._arrived = 0
         if not slots:
+            np.maximum.at(self._cells["exercised"], marks.slot, marks.at)
             return
         device = np.array(slots, dtype=np.int64)
         signal = np.array(signals, dtype=np.int64)
         value = np.array(values, dtype=np.float64)
         at = np.array(times, dtype=np.int64)
+        order = np.array(orders, dtype=np.int64)
         for queue in self._queue:
             queue.clear()
         owner = self._timers["owner"][device]
@@ -242,7 +296,17 @@ class VitalLimits:
             rule = column[signal]
             keep = self._worth_a_look(owner, rule, value)
             if keep.size:
-                self._in_rounds(device[keep], owner[keep], rule[keep], value[keep], at[keep])
+                who, which, when = owner[keep], rule[keep], at[keep]
+                calm = ~self._at_rest[which]
+                if not calm.all():
+                    latest = before(marks, self._cells["exercised"], who, order[keep])
+                    calm |= np.abs(when - latest) > REST_S * SECOND_NS
+                self._in_rounds(device[keep], who, which, value[keep], when, calm)
+        np.maximum.at(self._cells["exercised"], marks.slot, marks.at)
+
+    def _owned(self, marks: Marks) -> Marks:
+        """Marks of exercise by the slot of the resident, whichever device they come from."""
+        return marks._replace(slot=self._timers["owner"][marks.slot])
 
     def _worth_a_look(self, owner: NDArray[Any], rule: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
         """Indices of the readings whose cell is open, has a delay running, or is beyond its limit in this batch."""
@@ -252,7 +316,13 @@ class VitalLimits:
         return np.flatnonzero((rule >= 0) & hot[owner, rule])
 
     def _in_rounds(
-        self, device: NDArray[Any], owner: NDArray[Any], rule: NDArray[Any], value: NDArray[Any], at: NDArray[Any]
+        self,
+        device: NDArray[Any],
+        owner: NDArray[Any],
+        rule: NDArray[Any],
+        value: NDArray[Any],
+        at: NDArray[Any],
+        calm: NDArray[Any],
     ) -> None:
         """Hand over the first reading of every cell, then every second one, so that no cell occurs twice at once."""
         cell = owner * len(self.rules) + rule
@@ -263,14 +333,21 @@ class VitalLimits:
         by_round = np.argsort(rank, kind="stable")
         bounds = np.flatnonzero(np.diff(rank[by_round])) + 1
         for chosen in np.split(order[by_round], bounds):
-            self._advance(device[chosen], owner[chosen], rule[chosen], value[chosen], at[chosen])
+            self._advance(device[chosen], owner[chosen], rule[chosen], value[chosen], at[chosen], calm[chosen])
 
     def _advance(
-        self, device: NDArray[Any], owner: NDArray[Any], rule: NDArray[Any], value: NDArray[Any], at: NDArray[Any]
+        self,
+        device: NDArray[Any],
+        owner: NDArray[Any],
+        rule: NDArray[Any],
+        value: NDArray[Any],
+        at: NDArray[Any],
+        calm: NDArray[Any],
     ) -> None:
         """One reading for each of many different cells."""
         cells, timers, side = self._cells, self._timers, self._side[rule]
-        beyond = (value - cells["limit"][owner, rule]) * side >= 0
+        was_open = cells["open"][owner, rule]
+        beyond = ((value - cells["limit"][owner, rule]) * side >= 0) & (calm | was_open)
         back = (value - cells["clear"][owner, rule]) * side <= 0
         last, count, pause = timers["last"][device, rule], timers["count"][device, rule], timers["pause"][device, rule]
         broken = np.abs(at - last) > pause
@@ -283,8 +360,7 @@ class VitalLimits:
         timers["since"][device, rule] = since
         timers["count"][device, rule] = readings
 
-        was_open = cells["open"][owner, rule]
-        begins = ~was_open & (readings >= MIN_READINGS) & (at - since >= cells["delay"][owner, rule])
+        begins = ~was_open & (readings >= self._needed[rule]) & (at - since >= cells["delay"][owner, rule])
         ends = was_open & self._recovered(owner, rule, at, back & was_open)
         cells["open"][owner, rule] = (was_open | begins) & ~ends
         cells["began"][owner, rule] = np.where(begins, since, cells["began"][owner, rule])
@@ -307,7 +383,7 @@ class VitalLimits:
         going = (count > 0) & (at >= since)
         since = np.where(going, since, at)
         count = np.where(back, np.where(going, count + 1, 1), 0)
-        ended = (count >= MIN_READINGS) & (at - since >= self._hold_ns[rule])
+        ended = (count >= self._needed[rule]) & (at - since >= self._hold_ns[rule])
         self._cells["clear_since"][owner, rule] = since
         self._cells["clear_count"][owner, rule] = np.where(ended, 0, count)
         return np.asarray(ended)
@@ -328,23 +404,26 @@ class VitalLimits:
         }
         if cleared:
             self._open.pop(episode, None)
+            owner.names.pop(column, None)
         else:
             self._open[episode] = (row, column)
             evidence["readings"] = readings
         phase = Phase.CLEARED if cleared else Phase.CONFIRMED
         # Rule of succession (Laplace): n readings that all say yes give (n + 1) / (n + 2).
-        confidence = (max(readings, MIN_READINGS) + 1) / (max(readings, MIN_READINGS) + 2)
+        seen = max(readings, int(self._needed[column]))
+        confidence = (seen + 1) / (seen + 2)
         name = self._device_at[device].device_id
         self._late.append(Finding(episode, rule.kind, owner.resident_id, at_ns, phase, confidence, (name,), evidence))
 
-    def _switched_off_finding(self, owner: _Owner, column: int, began: int, now_ns: int) -> Finding:
+    def _switched_off_finding(self, owner: _Owner, column: int, episode: str, now_ns: int) -> Finding:
         rule = self.rules[column]
         evidence = {"rule": f"{rule.name}/{VERSION}", "signal": rule.signal, "reason": "limit_switched_off"}
-        episode = self._episode(owner, column, began)
         devices = tuple(sorted(owner.devices)) or (owner.key,)
         return Finding(episode, rule.kind, owner.resident_id, now_ns, Phase.CLEARED, 1.0, devices, evidence)
 
     def _episode(self, owner: _Owner, column: int, began: int) -> str:
+        if column in owner.names:
+            return owner.names[column]
         return f"{self.rules[column].name}:{owner.resident_id or owner.key}:{began}"
 
 

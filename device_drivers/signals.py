@@ -80,6 +80,7 @@ SIGNALS: Mapping[str, Signal] = {
         _reading("mean_arterial_pressure", "mm[Hg]", 30, 250, 900, "平均动脉压", "Mean arterial pressure"),
         _reading("rr_interval", "ms", 150, 5_000, 15, "心搏间期", "Beat-to-beat interval"),
         _reading("blood_glucose", "mmol/L", 0.5, 50, 1_800, "血糖", "Blood glucose"),
+        _reading("fasting_glucose", "mmol/L", 0.5, 50, 1_800, "空腹血糖", "Fasting blood glucose"),
         _reading("body_weight", "kg", 10, 400, DAY_AND_HOUR, "体重", "Body weight"),
         _reading("body_mass_index", "kg/m2", 5, 100, DAY_AND_HOUR, "体质指数", "Body mass index"),
         _reading("body_height", "cm", 50, 250, DAY_AND_HOUR, "身高", "Body height"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from analytics.care import USUAL
 from analytics.engine import PartsFailedError
 from analytics.findings import Evidence, Finding, Phase
 from analytics.kinds import KINDS
@@ -22,6 +23,7 @@ from device_drivers.observations import DeviceEvent, Quality
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
+    from analytics.care import Care
     from analytics.engine import Engine
     from device_drivers.observations import Observation
     from gateway.live import LiveState
@@ -96,6 +98,7 @@ class EngineKeeper:
         self.faults = FaultHistory()
         self.assigned: dict[str, str | None] = {}
         self._options: dict[str, Mapping[str, Any]] = {}
+        self._care: dict[str, Care] = {}
         self._make_engine = make_engine
         self._live = live
         self._unknown = _Unknown()
@@ -126,6 +129,19 @@ class EngineKeeper:
             self._unknown.heard_s.pop(device_id, None)
         self.assigned = dict(assignments)
         return True
+
+    def set_care(self, care: Mapping[str, Care]) -> None:
+        """What is set for the residents; whoever is not named has the usual settings."""
+        for resident_id in self._care.keys() | care.keys():
+            wanted = care.get(resident_id, USUAL)
+            if wanted != self._care.get(resident_id, USUAL):
+                self.engine.set_care(resident_id, wanted)
+        self._care = dict(care)
+
+    def close(self, episode: str) -> None:
+        """The alert of this episode has ended: what happens from now on is new."""
+        self._open.pop(episode, None)
+        self.engine.close(episode)
 
     def cut_off(self, device_ids: Collection[str], now_ns: int) -> None:
         """Exactly these devices cannot be heard now, because the gateway's way to them is interrupted."""
@@ -200,7 +216,7 @@ class EngineKeeper:
             for device_id, resident_id in self.assigned.items()
         }
         past = self._past(observations)
-        left_out = exchange_failed(self.engine, number, self._make_engine, {**unknown, **ours}, past, now_ns)
+        left_out = exchange_failed(self.engine, number, self._fresh, {**unknown, **ours}, past, now_ns)
         if left_out:
             log.error("engine.left_out", part=number, observations=left_out)
         part = self.engine.detector(number)[0]
@@ -210,6 +226,12 @@ class EngineKeeper:
                 resume(finding, now_ns)
         if isinstance(part, TechnicalWatch):
             part.cut_off(self._cut, now_ns)
+
+    def _fresh(self) -> Engine:
+        engine = self._make_engine()
+        for resident_id, care in self._care.items():
+            engine.set_care(resident_id, care)
+        return engine
 
     def _past(self, observations: Sequence[Observation]) -> list[list[Observation]]:
         """The latest seconds of each device with this turn's blocks; the states that hold; each event for itself."""
@@ -227,7 +249,8 @@ class EngineKeeper:
         return [*(unit for unit in units.values() if unit), *events]
 
     def _keep_open(self, one: Finding) -> None:
-        if not KINDS[one.kind].technical:
+        """What latches waits for a person; everything else ends by itself, also in a new part."""
+        if KINDS[one.kind].latching:
             return
         if one.phase is Phase.CLEARED:
             self._open.pop(one.episode, None)

@@ -209,11 +209,11 @@ def restless_and_online(sources: Iterable[Source]) -> tuple[frozenset[str], froz
 
 
 def open_faults(alerts: Iterable[Alert]) -> list[Finding]:
-    """The findings behind open alerts about equipment that end by themselves, as they were found before this start."""
+    """The findings behind open alerts that end by themselves, as they were found before this start."""
     return [
         Finding(episode, one.kind, one.resident_id, one.at_ns, phase, one.confidence, one.devices, one.evidence)
         for one in alerts
-        if (kind := KINDS.get(one.kind)) is not None and kind.technical and not kind.latching
+        if (kind := KINDS.get(one.kind)) is not None and not kind.latching
         for episode, phase in one.episodes.items()
         if phase is not Phase.CLEARED
     ]

@@ -23,6 +23,7 @@ from gateway.sources import Held
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
+    from analytics.care import Care
     from analytics.engine import Engine
     from analytics.findings import Finding
     from device_drivers.observations import Observation
@@ -126,6 +127,10 @@ class Pipeline:
         self._clocks.keep(assignments)
         return True
 
+    def set_care(self, care: Mapping[str, Care]) -> None:
+        """What is set for the residents; whoever is not named has the usual settings."""
+        self.keeper.set_care(care)
+
     def report(self, findings: Sequence[Finding]) -> None:
         """Take findings about the box and its ways in; the next turn writes them down."""
         self._reported += findings
@@ -141,7 +146,7 @@ class Pipeline:
     def close_episodes(self, episodes: Sequence[str]) -> None:
         """These alerts have ended: what happens from now on is new."""
         for episode in episodes:
-            self.engine.close(episode)
+            self.keeper.close(episode)
 
     def episodes_answered(self, episodes: Sequence[str]) -> None:
         """A person has taken these alerts."""

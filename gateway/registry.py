@@ -194,13 +194,14 @@ class Registry:
             return {row[0]: row[1] for row in session.execute(query.order_by(DeviceRow.id))}
 
     def fingerprint(self) -> tuple[int | None, ...]:
-        """Changes whenever a device or an assignment does: cheap enough to be asked every few seconds."""
+        """Changes whenever a device, an assignment or a resident's settings do: cheap, asked every few seconds."""
         devices = select(func.count(), func.max(DeviceRow.updated_ns), func.sum(DeviceRow.active)).select_from(
             DeviceRow
         )
+        set_ = select(func.count(), func.max(SettingRow.updated_ns)).where(SettingRow.key.startswith("care/"))
         given = select(func.max(AssignmentRow.id), func.count(AssignmentRow.to_ns)).select_from(AssignmentRow)
         with self._database.read() as session:
-            return (*session.execute(devices).one(), *session.execute(given).one())
+            return (*session.execute(devices).one(), *session.execute(given).one(), *session.execute(set_).one())
 
     def assign(self, device_id: str, resident_id: str | None, *, by: str, now_ns: int) -> None:
         """From now on the device belongs to this resident (None: to nobody). Raises UnknownRecordError."""

@@ -19,6 +19,7 @@ import structlog
 
 from analytics.engine import default_engine
 from analytics.falls.model import shipped
+from analytics.kinds import KINDS
 from device_drivers.registry import broken_drivers, find_driver
 from gateway import box_health, wiring
 from gateway.alerts.dispatcher import Dispatcher
@@ -28,6 +29,7 @@ from gateway.alerts.prompts import FIND, DevicePrompt, PromptChannel
 from gateway.alerts.service import AlertService
 from gateway.broadcast import Broadcast
 from gateway.broker.supervisor import Broker
+from gateway.care import read_care
 from gateway.channels.make import make_channels
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
@@ -51,6 +53,7 @@ from gateway.ways import ways_in
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
+    from analytics.care import Care
     from analytics.findings import Finding
     from device_drivers.codec import Note
     from gateway.alerts.recorder import AlertChange
@@ -188,12 +191,13 @@ class Gateway:
 
     async def registry_changed(self) -> None:
         """Watch exactly the devices that the registry has now, and give the broker their accounts."""
-        assignments, accounts, devices = await self.in_database(self._read_registry)
+        assignments, accounts, devices, care = await self.in_database(self._read_registry)
         for source in self.sources:
             if isinstance(source, TcpSource):
                 source.allow(devices)
         self._families = {device.id: device.family for device in devices if device.id in assignments}
         self._owners = assignments
+        self.pipeline.set_care(care)
         levels = {} if self.learner is None else self.learner.levels
         if self.pipeline.assign(assignments, with_levels(watch_options(devices), assignments, levels)):
             self.broadcast.publish("registry", {})
@@ -272,8 +276,9 @@ class Gateway:
             ask=self.ask,
         )
 
-    def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser], list[Device]]:
-        return self.registry.owners(), wiring.device_users(self.registry), self.registry.devices()
+    def _read_registry(self) -> tuple[dict[str, str | None], list[BrokerUser], list[Device], dict[str, Care]]:
+        registry = self.registry
+        return registry.owners(), wiring.device_users(registry), registry.devices(), read_care(registry)
 
     async def _follow_registry(self) -> None:
         """The command line and other processes may have changed it."""
@@ -390,11 +395,16 @@ class Gateway:
                 source.session.revive()
 
     async def _resume_faults(self) -> None:
-        """What was wrong with the equipment before this start is judged anew by the first that is heard of it."""
+        """What was wrong before this start and ends by itself is judged anew by the first that is heard of it."""
         now_ns = self.clock()
         for finding in open_faults(await self.in_database(self.alerts.open_alerts)):
             taken = self._interruptions.resume(finding) or self.pipeline.resume(finding)
-            if not taken and finding.devices and finding.devices[0] not in self._families:
+            if (
+                not taken
+                and KINDS[finding.kind].technical
+                and finding.devices
+                and finding.devices[0] not in self._families
+            ):
                 self.pipeline.report([gone(finding, now_ns)])
 
     async def _alive(self) -> None:

@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from gateway.api import (
     alerts,
     assist,
+    care,
     contacts,
     devices,
     escalation,
@@ -54,7 +55,7 @@ HEARTBEAT_S = 15.0
 ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
-    *(escalation.router, holds.router, prompt.router, statistics.router),
+    *(care.router, escalation.router, holds.router, prompt.router, statistics.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},

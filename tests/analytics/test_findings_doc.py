@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from analytics.care import USUAL
 from analytics.device_events import MEANINGS
 from analytics.device_watch import TechnicalOptions
 from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS
 from analytics.limit_table import RULES, Side
+from analytics.vitals.weight import GAIN_RULES
 from device_drivers.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -95,7 +97,49 @@ def first_table() -> str:
     return table(("kind", "先做什么", "What to do first"), [(f"`{k}`", *FIRST_STEPS[k]) for k in KINDS])
 
 
-TABLES = {"first": first_table, "kinds": kinds_table, "limits": limits_table, "events": events_table}
+CARE_WORDS = {
+    "limits": ("个人限值", "own limits by rule"),
+    "spo2_scale": ("血氧标尺 1 或 2", "SpO2 scale, 1 or 2"),
+    "on_oxygen": ("吸氧", "breathes additional oxygen"),
+    "heart_failure": ("心力衰竭：看体重", "heart failure: weight is watched"),
+    "dementia": ("认知障碍：夜间看门", "dementia: doors are watched at night"),
+    "bed_bound": ("卧床：翻身提醒", "bed-bound: is reminded to be turned"),
+    "bed_return_min": ("夜间离床最长", "longest time out of bed at night"),
+    "bed_long_min": ("卧床最长", "longest time in bed"),
+    "turning_min": ("翻身间隔", "between two turns"),
+    "bathroom_min": ("卫生间停留最长", "longest stay in the bathroom"),
+    "quiet_min": ("白天无活动最长", "longest time without a sign of life by day"),
+    "quiet_night_min": ("夜间无活动最长", "longest time without a sign of life by night"),
+    "back_by_min": ("平常几点前回家（-1 不看）", "usually home again by (-1: not watched)"),
+    "night_from_min": ("夜间开始", "the night begins"),
+    "night_to_min": ("夜间结束", "the night ends"),
+}
+
+
+def care_table() -> str:
+    rows = [(f"`{f.name}`", _usual(getattr(USUAL, f.name)), *CARE_WORDS[f.name]) for f in fields(USUAL)]
+    return table(("setting", "默认 usual", "中文", "English"), rows)
+
+
+def _usual(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g} min" if isinstance(value, float) else str(value or "–")
+
+
+def weight_table() -> str:
+    rows = [(f"`{r.name}`", f"> {r.kg:g} kg", f"{r.days:g} d", r.source) for r in GAIN_RULES]
+    return table(("rule", "增加 gained", "天数 within", "来源 source"), rows)
+
+
+TABLES = {
+    "first": first_table,
+    "kinds": kinds_table,
+    "limits": limits_table,
+    "events": events_table,
+    "care": care_table,
+    "weight": weight_table,
+}
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))

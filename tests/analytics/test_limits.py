@@ -59,6 +59,7 @@ def test_every_rule_of_the_table_begins_and_ends(rule: Rule) -> None:
     n = math.ceil(rule.delay_s / step) + 1
     values = [(i * step, rule.limit) for i in range(n)] + [((n + i) * step, rule.clear) for i in range(5)]
     detector = watching(w="li")
+    detector.set_limits("li", {rule.name: Override()} if rule.asked else {})
     found = feed(detector, series("w", rule.signal, values), (n + 5) * step, step)
     assert [(f.kind, str(f.phase)) for f in found] == [(rule.kind, "confirmed"), (rule.kind, "cleared")]
     assert found[0].evidence["rule"] == f"{rule.name}/1"

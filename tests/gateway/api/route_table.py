@@ -20,6 +20,8 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("POST", R): (Scope.RESIDENTS_WRITE, {"id": "r9", "display_name": "新"}, {}),
     ("GET", R + "/{resident_id}"): (Scope.RESIDENTS_READ, None, {}),
     ("PATCH", R + "/{resident_id}"): (Scope.RESIDENTS_WRITE, {"room": "1"}, {}),
+    ("GET", R + "/{resident_id}/care"): (Scope.RESIDENTS_READ, None, {}),
+    ("PUT", R + "/{resident_id}/care"): (Scope.RESIDENTS_WRITE, {"heart_failure": True}, {}),
     ("GET", R + "/{resident_id}/history"): (Scope.HISTORY_READ, None, {"signal": "heart_rate", **SPAN}),
     ("GET", R + "/{resident_id}/latest"): (Scope.HISTORY_READ, None, {}),
     ("GET", R + "/{resident_id}/events"): (Scope.HISTORY_READ, None, SPAN),
