@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from analytics.device_clock import DeviceClocks
+from analytics.kinds import KINDS, Priority
 from device_drivers.observations import DeviceEvent, Reading
 from gateway.engine_keeper import LIFE_SIGNALS, EngineKeeper
 from gateway.sources import Held
@@ -40,6 +41,8 @@ LATENCY_KEPT = 65_536
 MAX_UNSAVED = 10_000
 DISK_TRIES = 3
 """So many findings that fail one after the other mean that the disk takes nothing, not that they are bad."""
+MOST_A_TURN = 24
+"""Findings that no life hangs on, committed in one turn: the next fall never waits for hundreds of dead devices."""
 
 
 @dataclass(slots=True)
@@ -90,6 +93,7 @@ class Pipeline:
         self._keep = keep
         self._reported: list[Finding] = []
         self._unsaved: list[Finding] = []
+        self._waiting: list[Finding] = []
         self._arrived: list[Observation] = []
         self._arrived_held: list[Held] = []
         self._arrived_then: list[Callable[[], None]] = []
@@ -161,6 +165,8 @@ class Pipeline:
                     await self._wake.wait()
             self._wake.clear()
             await self.turn()
+        while self._waiting and not self._unsaved:
+            await self.turn()
 
     async def turn(self) -> None:
         """One turn of the loop: everything that has arrived, to its end."""
@@ -168,7 +174,7 @@ class Pipeline:
         held, self._arrived_held = self._arrived_held, []
         then, self._arrived_then = self._arrived_then, []
         now = self._clock()
-        saved = await self._save([*self._unsaved, *self._conclude(observations, now)], now)
+        saved = await self._save([*self._unsaved, *self._waiting, *self._conclude(observations, now)], now)
         if saved:
             for act in then:
                 act()
@@ -213,16 +219,20 @@ class Pipeline:
         return findings
 
     async def _save(self, findings: list[Finding], now_ns: int) -> bool:
-        """Commit the alerts that follow. What cannot be written now is kept and tried again every turn."""
+        """Commit the alerts that follow, life first. What cannot be written now is kept and tried again every turn."""
         if not findings:
             return True
         started = self._monotonic()
+        findings, self._waiting = _life_first(findings)
         left = await self._untaken(findings, now_ns)
         if 0 < len(left) < len(findings):
             left = await self._give_up(left, now_ns)
-        self._unsaved = left[-MAX_UNSAVED:]
+        self._unsaved = left[:MAX_UNSAVED]
+        self._waiting = self._waiting[: MAX_UNSAVED - len(self._unsaved)]
+        if self._waiting and not left:
+            self._wake.set()
         self.health.commit_seconds += self._monotonic() - started
-        return not left
+        return not left and not self._waiting
 
     async def _untaken(self, findings: list[Finding], now_ns: int) -> list[Finding]:
         """Take all at once; if that fails, one by one, so that one bad finding holds up no other. Gives what failed."""
@@ -256,7 +266,7 @@ class Pipeline:
     @property
     def unsaved_findings(self) -> int:
         """Findings whose alerts could not be written yet."""
-        return len(self._unsaved)
+        return len(self._unsaved) + (len(self._waiting) if self._unsaved else 0)
 
     def _record(self, observations: list[Observation]) -> None:
         self._live.update(observations)
@@ -307,3 +317,15 @@ class Pipeline:
             extensions=held.extensions + 1,
         )
         self._held.append((longer, appended))
+
+
+def _life_first(findings: list[Finding]) -> tuple[list[Finding], list[Finding]]:
+    """What is committed now and what waits for the next turn; the order within one kind stays."""
+    urgent = [one for one in findings if _urgent(one)]
+    rest = [one for one in findings if not _urgent(one)]
+    return [*urgent, *rest[:MOST_A_TURN]], rest[MOST_A_TURN:]
+
+
+def _urgent(finding: Finding) -> bool:
+    kind = KINDS.get(finding.kind)
+    return kind is not None and kind.priority is Priority.HIGH and not kind.technical

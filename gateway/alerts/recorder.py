@@ -73,7 +73,8 @@ class Recorder:
         step, due = self._scheduled(step)
         telling = telling or due
         alert = step.alert
-        records.store(self.session, alert, new=step.entries[0].type is EntryType.OPENED)
+        new = step.entries[0].type is EntryType.OPENED
+        records.store(self.session, alert, new=new)
         for entry in step.entries:
             self._write(alert, entry)
         self.session.flush()
@@ -82,7 +83,7 @@ class Recorder:
             if telling is not None and entry.type in (EntryType.RAISED, EntryType.ESCALATED):
                 self._carry_out(alert, telling)
                 telling = None
-            self._follow(alert, entry)
+            self._follow(alert, entry, new=new)
         return alert
 
     def climb(self, alert: Alert, why: str) -> Alert:
@@ -259,11 +260,12 @@ class Recorder:
         if self._rules.router.prompts(resident):
             self._send(alert, outbox.PROMPT, [Route(prompts.CHANNEL, resident)], 0)
 
-    def _follow(self, alert: Alert, entry: Entry) -> None:
+    def _follow(self, alert: Alert, entry: Entry, *, new: bool) -> None:
         if entry.type is EntryType.OPENED:
             self._ask(alert)
         elif entry.type is EntryType.RAISED:
-            outbox.withdraw_prompts(self.session, alert.id)
+            if not new:  # what is raised as it opens was never asked about
+                outbox.withdraw_prompts(self.session, alert.id)
         elif entry.type is EntryType.PROMPTED and alert.prompt is not None and alert.state.open:
             self._tell(alert, outbox.UPDATED, entry.revision)
         elif entry.type is EntryType.REPEATED:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Select, func, insert, literal_column, select
+from sqlalchemy.dialects import sqlite
 
 from analytics.findings import Phase
 from analytics.kinds import Priority
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 ROWID: ColumnElement[int] = literal_column("alerts.rowid")
+_ROW = sqlite.insert(EpisodeRow.__table__)  # type: ignore[arg-type]
+REMEMBER = _ROW.on_conflict_do_update(
+    index_elements=["subject", "kind", "episode"], set_={"phase": _ROW.excluded.phase}
+)
 PLAIN = tuple(
     name.name
     for name in fields(Alert)
@@ -143,19 +148,18 @@ def store(session: Session, alert: Alert, *, new: bool = False) -> None:
         return
     session.merge(AlertRow(**values))
     session.flush()
+    query = select(EpisodeRow.episode, EpisodeRow.phase).where(EpisodeRow.alert_id == alert.id)
+    known = {name: phase for name, phase in session.execute(query)}  # noqa: C416 - rows, not pairs
     for episode, phase in alert.episodes.items():
-        remember(session, alert, episode, phase)
-    session.flush()
+        if known.get(episode) != phase.value:
+            remember(session, alert, episode, phase)
 
 
 def remember(session: Session, alert: Alert, episode: str, phase: Phase) -> None:
     """Write down that an episode belongs to an alert, and its phase."""
-    row = session.get(EpisodeRow, (alert.subject, alert.kind, episode))
-    if row is None:
-        key = {"subject": alert.subject, "kind": alert.kind, "episode": episode}
-        session.add(EpisodeRow(**key, alert_id=alert.id, phase=phase.value, at_ns=alert.last_at_ns))
-    elif row.phase != phase.value:
-        row.phase = phase.value
+    key = {"subject": alert.subject, "kind": alert.kind, "episode": episode}
+    values = key | {"alert_id": alert.id, "phase": phase.value, "at_ns": alert.last_at_ns}
+    session.execute(REMEMBER, values)
 
 
 def store_entry(session: Session, alert_id: str, entry: Entry) -> None:

@@ -379,14 +379,16 @@ class AlertService:
 
     def _tell_floods(self, recorder: Recorder) -> None:
         """What is kept back as part of a flood is told by the alert for all of it, when it comes and when it ends."""
+        members: dict[str, list[str]] = {}
         for change in tuple(recorder.changes):
             alert = change.alert
             left = any(entry.detail.get("held") == holds.GROUPED for entry in change.entries)
             if alert.held != holds.GROUPED and not left:
                 continue
+            if alert.kind not in members:
+                members[alert.kind] = holds.held_devices(recorder.session, alert.kind)
             phase = Phase.CONFIRMED if alert.state.open and not left else Phase.CLEARED
-            members = holds.held_devices(recorder.session, alert.kind)
-            self._take(recorder, holds.group_finding(alert, phase, recorder.now_ns, members))
+            self._take(recorder, holds.group_finding(alert, phase, recorder.now_ns, members[alert.kind]))
 
     def _answer(self, alert_id: str, answer: Answer, who: str, now_ns: int, *, via: Via | None, **more: Any) -> Alert:
         with self._recording(now_ns, via) as recorder:

@@ -19,7 +19,7 @@ from device_drivers.transports.mqtt_session import MqttMessage
 from gateway.box_health import pipeline_item
 from gateway.engine_keeper import MAX_UNKNOWN
 from gateway.live import LiveState
-from gateway.pipeline import Pipeline
+from gateway.pipeline import MOST_A_TURN, Pipeline
 from gateway.registry import Device
 from gateway.silence import watch_options
 from gateway.sources import Held
@@ -353,6 +353,46 @@ def test_a_full_disk_is_not_asked_about_every_waiting_finding(bench: Bench) -> N
     bench.disk_full = False
     turn(bench)
     assert len(bench.findings) == 200
+
+
+def faults(bench: Bench, count: int) -> list[Finding]:
+    now = bench.clock.now_ns
+    return [Finding(f"f{n}", "signal_lost", None, now, Phase.CONFIRMED, 1.0, (f"device-{n}",)) for n in range(count)]
+
+
+def test_a_fall_does_not_wait_for_hundreds_of_dead_devices(bench: Bench) -> None:
+    bench.pipeline.report(faults(bench, 500))
+    bench.pipeline.offer([bench.event("smoke")], bench.held(1, due_s=0.0))
+    turn(bench)
+    assert bench.kinds()[0] == "smoke confirmed"
+    assert len(bench.findings) == 1 + MOST_A_TURN
+    bench.pipeline.offer([bench.event("fall")], None)
+    turn(bench)
+    assert bench.kinds()[1 + MOST_A_TURN] == "fall confirmed"
+    assert bench.pipeline.unsaved_findings == 0
+    assert bench.session.released == []
+    while len(bench.findings) < 502:
+        turn(bench)
+    assert [one.episode for one in bench.findings if one.kind == "signal_lost"] == [f"f{n}" for n in range(500)]
+    bench.store.flush()
+    turn(bench)
+    assert bench.session.released == [1]
+
+
+def test_what_waits_for_its_turn_is_written_before_the_end_and_kept_while_the_disk_is_full(bench: Bench) -> None:
+    async def scene() -> None:
+        bench.pipeline.report(faults(bench, 100))
+        bench.disk_full = True
+        await bench.pipeline.turn()
+        assert bench.pipeline.unsaved_findings == 100
+        bench.disk_full = False
+        running = asyncio.create_task(bench.pipeline.run())
+        await asyncio.sleep(0)
+        await bench.pipeline.stop()
+        await running
+
+    asyncio.run(scene())
+    assert len(bench.findings) == 100
 
 
 def test_a_device_that_seldom_speaks_is_not_lost_after_the_usual_five_minutes(tmp_path: Path) -> None:
