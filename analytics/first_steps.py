@@ -157,6 +157,40 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "现在就定下谁值班，并在值班表中填上；在此之前由收到本消息的人值班。",
         "Decide now who is on call and put it into the schedule; until then it is whoever reads this.",
     ),
+    "assist_silent": FirstStep(
+        "打电话给助急中心，请他们检查接收；查看网关的网络。恢复之前，报警只通知其他联系人。",
+        "Telephone the centre and ask them to look at their receiver; check the box's network. Until it is back, "
+        "alerts reach only the other contacts.",
+    ),
+    "queue_late": FirstStep(
+        "在控制台查看未处理的报警，亲自打电话通知；再查网络，必要时把网关断电重启。",
+        "Look at the open alerts on the console and telephone yourself; then check the network, restart the box if "
+        "need be.",
+    ),
+    "disk_low": FirstStep(
+        "通知维修：清理网关磁盘，或缩短历史保存天数。", "Tell the technician: free disk space, or keep less history."
+    ),
+    "disk_fault": FirstStep(
+        "马上通知维修更换磁盘或存储卡；此前多去看看老人。",
+        "Tell the technician at once, the disk or card may be failing; look in on the residents until then.",
+    ),
+    "box_clock_wrong": FirstStep(
+        "查看网关的网络时间同步（NTP）；值班表和记录的时间在此之前可能不对。",
+        "Check the box's time synchronisation (NTP); until then on-call schedules and recorded times may be wrong.",
+    ),
+    "box_was_off": FirstStep(
+        "这段时间没有人值守：马上去看看每位老人，再查停电或停机的原因。",
+        "Nobody was watched meanwhile: look in on every resident now, then find out why it was off.",
+    ),
+    "mains_lost": FirstStep(
+        "查电源插头、插座和总闸；电池用完后报警会停止。",
+        "Check the plug, the socket and the fuse; when the battery is empty, alerts stop.",
+    ),
+    "test_alert": FirstStep("这是测试，无需处理。", "This is a test, nothing needs to be done."),
+    "test_failed": FirstStep(
+        "打电话问助急中心有没有收到；没有就查双方的网络和密钥。",
+        "Ask the centre by telephone whether it came; if not, check the network and the keys on both sides.",
+    ),
     "box_fault": FirstStep(
         "网关已自行恢复，报警继续工作；一小时内又出现，请把网关断电重启并通知维修。",
         "The box has recovered by itself and goes on watching; if it comes again within an hour, "

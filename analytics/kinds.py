@@ -138,5 +138,14 @@ KINDS: Mapping[str, Kind] = {
         _technical("delivery_failed", "报警无法送达", "Alert cannot be delivered", URGENT),
         _technical("nobody_on_call", "无人值班", "Nobody is on call", URGENT),
         _technical("alert_flood", "设备报警成批", "Many equipment alerts at once", SERIOUS),
+        _technical("assist_silent", "助急服务失联", "The assistance service does not answer", SERIOUS),
+        _technical("queue_late", "报警排队过久", "Alerts wait too long to be sent", SERIOUS),
+        _technical("disk_low", "网关磁盘将满", "The box's disk is nearly full", SERIOUS),
+        _technical("disk_fault", "网关磁盘写入失败", "The box's disk cannot be written", SERIOUS),
+        _technical("box_clock_wrong", "网关时钟不准", "The box's clock is wrong", SERIOUS),
+        Kind("box_was_off", *SERIOUS, True, True, 0.0, "网关曾停止工作", "The box was off"),
+        _technical("mains_lost", "网关断电，正用电池", "The box runs on battery", SERIOUS),
+        _technical("test_alert", "测试报警", "Test alert", SERIOUS),
+        _technical("test_failed", "测试报警未被接受", "A test alert was not accepted", SERIOUS),
     )
 }

@@ -47,6 +47,8 @@ class ScaipSettings(SettingsPart):
     local_port: int = Field(0, ge=0, le=65535)
     ca_file: Path | None = None
     """Authority of the receivers' certificates, the system's where absent."""
+    heartbeat_s: float = Field(60.0, ge=0, le=3600)
+    """Seconds between heartbeats; 0 for none."""
 
 
 class SmsModemSettings(SettingsPart):

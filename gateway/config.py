@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tomllib
+from datetime import time
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, model_validator
 
+from gateway.alerts.oncall import Weekday
 from gateway.alerts.policy import Plan
 from gateway.channel_settings import ChannelSettings
 from gateway.settings_base import ConfigError, Secret, SettingsPart
+from gateway.sntp import address_of
 
 __all__ = ["ConfigError", "Language", "Secret", "Settings", "load_settings", "settings_from"]
 
@@ -118,6 +121,14 @@ class TcpSettings(SettingsPart):
     """Silence after which a device is offline and its connection closed; heartbeats come every 5 minutes."""
 
 
+class DrillSettings(SettingsPart):
+    """Test alerts to the 助急 service, by the site's clock. They reach nobody else."""
+
+    at: time = time(10)
+    days: tuple[Weekday, ...] = ()
+    """Every day where empty."""
+
+
 class AssistSettings(SettingsPart):
     """The 助急 service: where signed alerts go, and the secret that its call-backs are signed with."""
 
@@ -127,6 +138,10 @@ class AssistSettings(SettingsPart):
     callback_secret: Secret
     allow_private: bool = False
     """Allow an address inside the local network (a centre's own server)."""
+    heartbeat_s: float = Field(60.0, ge=0, le=3600)
+    """Seconds between heartbeats; 0 for none."""
+    test: DrillSettings | None = None
+    """Test alerts on schedule; none where absent."""
 
 
 class InfluxSettings(SettingsPart):
@@ -166,6 +181,25 @@ class AlertSettings(SettingsPart):
     flood_s: float = Field(60.0, ge=1, le=3600)
     storm_count: int = Field(12, ge=1, le=1000)
     """More alerts of one kind about one person or device within an hour are kept back; never of high priority."""
+
+
+class WatchSettings(SettingsPart):
+    """What of the box itself is watched."""
+
+    disk_free_mb: int = Field(500, ge=1, le=10_000_000)
+    """Less free space than this is a fault."""
+    clock_limit_s: float = Field(10.0, ge=1, le=86_400)
+    """A clock that is further off is a fault."""
+    ntp_server: str | None = None
+    """A time server to compare the clock with (HOST or HOST:PORT); the clock is never set by us."""
+    off_s: float = Field(60.0, ge=1, le=86_400)
+    """Having been off for longer is told at the start."""
+
+    @model_validator(mode="after")
+    def _server(self) -> WatchSettings:
+        if self.ntp_server is not None:
+            address_of(self.ntp_server)
+        return self
 
 
 class PromptSettings(SettingsPart):
@@ -221,6 +255,7 @@ class Settings(SettingsPart):
     alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
     escalation: EscalationSettings = EscalationSettings()
     prompt: PromptSettings = PromptSettings()
+    watch: WatchSettings = WatchSettings()  # type: ignore[call-arg]
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()  # type: ignore[call-arg]
     base: Path = Field(Path(), exclude=True)
     """Folder that relative paths start from: that of the file."""

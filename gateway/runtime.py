@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import random
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -47,7 +48,8 @@ from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
 from gateway.tcp_source import TcpSource
-from gateway.watchdog import ALIVE, READY, notify
+from gateway.watchdog import ALIVE, READY, STOPPING, notify
+from gateway.watches import Around, Watches
 from gateway.ways import ways_in
 
 if TYPE_CHECKING:
@@ -111,6 +113,9 @@ class Gateway:
         self._accounts: list[BrokerUser] = []
         self._fingerprint: tuple[int | None, ...] = ()
         self._failing: set[str] = set()
+        self._rounds: Counter[str] = Counter()
+        self._turned = (0, 0)
+        self._ready = False
         self._database_thread = ThreadPoolExecutor(1, thread_name_prefix="database")
 
     async def open(self) -> None:
@@ -153,8 +158,21 @@ class Gateway:
             self.monotonic,
             keep=self.snippets.take,
         )
+        self.watches = Watches(
+            Around(
+                settings,
+                self.alerts,
+                self._channels,
+                self.in_database,
+                self.pipeline.report,
+                self.clock,
+                self.monotonic,
+                healthy=lambda: all(item.ok for item in self.health()),
+            )
+        )
         await self._open_ways_in()
         await self._resume_faults()
+        self.watches.begin()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
 
@@ -233,6 +251,7 @@ class Gateway:
             *(box_health.left_out_item(name, problem) for name, problem in self.left_out.items()),
             *map(box_health.driver_item, broken_drivers()),
             *map(box_health.failing_item, sorted(self._failing)),
+            *self.watches.health(),
         ]
         if self.broker is not None:
             items.append(box_health.broker_item(self.broker))
@@ -307,6 +326,8 @@ class Gateway:
             yield "learning", self._every("learning", LEARN_S, self._learn)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
+        for duty in self.watches.duties():
+            yield duty.name, self._every(duty.name, duty.period_s, duty.act, later=duty.later)
         if self.home_assistant is not None:
             yield "home_assistant", self._every("home_assistant", LOOK_S, self.home_assistant.look)
 
@@ -318,6 +339,7 @@ class Gateway:
         await self.server.serve(self._serving)
 
     async def _close(self, tasks: set[asyncio.Task[None]]) -> None:
+        notify(STOPPING)
         for source in self.sources:
             source.stop()
         if self.server is not None:
@@ -338,9 +360,17 @@ class Gateway:
         await self.async_store.close()
         await self.in_database(self.database.close)
         self._database_thread.shutdown()
+        self.watches.end()
 
-    async def _every(self, name: str, period_s: float, act: Callable[[], Awaitable[None]]) -> None:
-        """Act, then pause, for ever. A round that fails is tried again: a full disk must not stop what still works."""
+    async def _every(
+        self, name: str, period_s: float, act: Callable[[], Awaitable[None]], *, later: bool = False
+    ) -> None:
+        """Act, then pause, for ever. A round that fails is tried again: a full disk must not stop what still works.
+
+        later: pause first.
+        """
+        if later:
+            await asyncio.sleep(period_s)
         while True:
             try:
                 await act()
@@ -349,6 +379,7 @@ class Gateway:
                 if name not in self._failing:
                     log.exception("gateway.round_failed", round=name)
                 self._failing.add(name)
+            self._rounds[name] += 1
             await asyncio.sleep(period_s)
 
     async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
@@ -398,7 +429,9 @@ class Gateway:
         """What was wrong before this start and ends by itself is judged anew by the first that is heard of it."""
         now_ns = self.clock()
         for finding in open_faults(await self.in_database(self.alerts.open_alerts)):
-            taken = self._interruptions.resume(finding) or self.pipeline.resume(finding)
+            taken = (
+                self._interruptions.resume(finding) or self.watches.resume(finding) or self.pipeline.resume(finding)
+            )
             if (
                 not taken
                 and KINDS[finding.kind].technical
@@ -408,10 +441,12 @@ class Gateway:
                 self.pipeline.report([gone(finding, now_ns)])
 
     async def _alive(self) -> None:
-        """Say so to the service manager, if the pipeline turns and the database answers."""
+        """Say so to the service manager, if pipeline, deadlines and dispatching turn and the database answers."""
         await self.in_database(self.registry.fingerprint)
-        if self.monotonic() - self.pipeline.health.last_turn_s < box_health.SILENT_TURN_S:
-            notify(READY)
+        before, self._turned = self._turned, (self.dispatcher.rounds, self._rounds["deadlines"])
+        turning = all(now > then for now, then in zip(self._turned, before, strict=True))
+        if turning and self.monotonic() - self.pipeline.health.last_turn_s < box_health.SILENT_TURN_S:
+            self._ready = self._ready or notify(READY)
             notify(ALIVE)
 
     async def _learn(self) -> None:

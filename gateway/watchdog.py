@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 
-READY, ALIVE = b"READY=1", b"WATCHDOG=1"
+READY, ALIVE, STOPPING = b"READY=1", b"WATCHDOG=1", b"STOPPING=1"
 
 
 def notify(message: bytes) -> bool:

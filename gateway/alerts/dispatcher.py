@@ -33,7 +33,7 @@ SETTLE_PAUSE_S = 0.5
 
 
 class Dispatcher:
-    """One for each database. `run` ends only by cancellation.
+    """One for each database. `run` ends only by cancellation. rounds: grows about once a second while it turns.
 
     concurrency: dispatches on the wire at once; reserved: of these, kept for the most urgent; per_target: for one
     contact through one channel. longest_nap_s: how late anything may be when the clock is set while waiting.
@@ -61,6 +61,7 @@ class Dispatcher:
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
         self.counts: Counter[str] = Counter()
+        self.rounds = 0
         # Its own: the loop's pool fills with look-ups when the network is away, and all alerts would wait for them.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="outbox")
 
@@ -76,6 +77,7 @@ class Dispatcher:
             await self._release_all()
             while True:
                 await self._round()
+                self.rounds += 1
         finally:
             stop()
             self._stopping = True

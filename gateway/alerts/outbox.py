@@ -336,6 +336,22 @@ class Outbox:
         with self._database.read() as session:
             return [_item(row) for row in session.scalars(query)]
 
+    def oldest(self, now_ns: int) -> dict[Priority, float]:
+        """Age in seconds of the oldest message of each priority that is still on its way.
+
+        Without those to contacts that are known to be out of reach: people have been told so.
+        """
+        columns = (OutboxRow.priority, OutboxRow.channel, OutboxRow.contact, func.min(OutboxRow.created_ns))
+        query = select(*columns).where(OutboxRow.state.in_(WAITING)).group_by(*columns[:3])
+        ages: dict[Priority, float] = {}
+        with self._database.read() as session:
+            lost = set(session.scalars(select(SettingRow.key).where(SettingRow.key.startswith("outage:"))))
+            for priority, channel, contact, created_ns in session.execute(query):
+                if outage_key(channel, contact) not in lost:
+                    age_s = max(0.0, (now_ns - created_ns) / 1e9)
+                    ages[Priority(priority)] = max(age_s, ages.get(Priority(priority), 0.0))
+        return ages
+
     def depth(self) -> dict[str, int]:
         """Number of rows in each state."""
         query = select(OutboxRow.state, func.count()).group_by(OutboxRow.state)

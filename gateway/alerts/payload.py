@@ -98,7 +98,7 @@ class PayloadBuilder:
         if event == "alert.cancelled" and alert.outcome is Outcome.FALSE_ALARM:
             verb = SORRY
         moment = self._clock(alert).strftime("%Y-%m-%d %H:%M:%S")
-        name, room = (resident.display_name, resident.room) if resident else (_subject(alert), "")
+        name, room = (resident.display_name, resident.room) if resident else (_subject(alert, self.site), "")
         zh = f"{'【测试】' if alert.test else ''}{kind.zh if kind else alert.kind}：{name}"
         en = f"{'[TEST] ' if alert.test else ''}{kind.en if kind else alert.kind}: {name}"
         if room:
@@ -117,8 +117,14 @@ class PayloadBuilder:
         return datetime.fromtimestamp(alert.at_ns // 10**9, self.local)
 
 
-def _subject(alert: Alert) -> str:
+def _subject(alert: Alert, site: str) -> str:
     """What an alert is about that concerns no resident."""
+    where, _, thing = alert.subject.removeprefix("device:").partition(":")
+    if where == "box":
+        span = " – ".join(str(alert.evidence[name]) for name in ("from", "to") if name in alert.evidence)
+        return f"{site} {span}".rstrip()
+    if where == "far":
+        return f"{site} {thing}"
     gap = [str(alert.evidence[name]) for name in ("schedule", "from", "to") if name in alert.evidence]
     return "{} {} – {}".format(*gap) if alert.kind == "nobody_on_call" and len(gap) == 3 else alert.subject
 

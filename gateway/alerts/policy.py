@@ -203,6 +203,11 @@ def built_in(priority: Priority, technical: bool, timing: Timing) -> Policy:
     return Policy(name=f"built-in {'technical' if technical else 'person'}", steps=steps)
 
 
+TEST_ALERT = "test_alert"
+TEST_POLICY = Policy(name="built-in test", steps=(PolicyStep(name="test", targets=(ASSIST,)),), again_s=600.0)
+"""Of test alerts, whatever the site's own plan says: the 助急 service, and nobody else."""
+
+
 @lru_cache(maxsize=256)
 def plain(policy: Policy) -> Mapping[str, Any]:
     """What an alert keeps of its policy: plain JSON. Do not change it."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from gateway.alerts.plan_book import PlanBook
-from gateway.alerts.policy import Facts, Plan, Policy, Timing, choose
+from gateway.alerts.policy import TEST_ALERT, TEST_POLICY, Facts, Plan, Policy, Timing, choose
 from gateway.alerts.prompts import Prompts
 from gateway.alerts.targets import Around, Route
 from gateway.registry import contacts_of
@@ -59,6 +59,8 @@ class ContactRouter:
 
     def policy(self, plan: Plan, alert: Alert, now_ns: int) -> Policy:
         """The policy of an alert that opens now."""
+        if alert.kind == TEST_ALERT:
+            return TEST_POLICY
         return choose(plan, facts_of(alert), now_ns, self.zone, self.timing)
 
     def contacts(self, session: Session, resident_id: str | None) -> list[Contact]:

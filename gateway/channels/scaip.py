@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gateway.channels.base import Accepted, Refused
 from gateway.channels.scaip_codec import (
@@ -26,6 +26,8 @@ from gateway.channels.sip_agent import SipAgent, SipOptions, SipTarget
 from gateway.channels.sip_message import SipError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gateway.channels.base import Dispatch
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class ScaipChannel:
         )
         return await self.ask(request, dispatch.attempt - 1)
 
-    async def heartbeat(self, number: int) -> Accepted | Refused:
+    async def heartbeat(self, number: int, said: Mapping[str, Any], now_ns: int) -> Accepted | Refused:  # noqa: ARG002 - the protocol has no room for more
         """Tell the centre that this box lives; its answer shows that the centre does. number: tells them apart."""
         ref = reference(f"heartbeat {self._options.controller_id} {number}")
         return await self.ask(ScaipRequest(ref, self._options.controller_id, 2, mty="PI", stc=TEST), number)

@@ -40,6 +40,8 @@ CODES: Mapping[str, tuple[int, int, int]] = {
     "device_fault": (31, 14, 2),
     "path_down": (32, 23, 3),
     "delivery_failed": (32, 24, 3),
+    "mains_lost": (2, 85, 3),
+    "test_alert": (2, TEST, 0),
 }
 """Kind to device type, status code and priority (9 as the highest; a receiver may want it the other way round)."""
 OTHER = (49, AUTOMATIC, 7)

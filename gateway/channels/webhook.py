@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -21,15 +22,18 @@ from gateway.channels.address import AddressError, check_url, is_public, public_
 from gateway.channels.answer import LARGEST_ANSWER, PLAIN, bounded, json_object, retry_after_s
 from gateway.channels.base import Accepted, Refused
 from gateway.channels.signing import Signer
+from gateway.clock_watch import offset_of_date
+from gateway.heartbeat import HEARTBEAT
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pydantic import SecretStr
 
     from gateway.channels.address import Resolver
     from gateway.channels.base import Dispatch
+    from gateway.sntp import Offset
 
 USER_AGENT = "yinling-gateway"
 SCHEMA_URI = "urn:yinling:schema:alert:v1"
@@ -56,7 +60,10 @@ class WebhookOptions:
 
 
 class WebhookChannel:
-    """Sends to one service. Close it with `aclose`. Raises AddressError or SecretError when the options are wrong."""
+    """Sends to one service. Close it with `aclose`. Raises AddressError or SecretError when the options are wrong.
+
+    offset: how far our clock is off by the `Date` of the latest answer that accepted something, None before it.
+    """
 
     def __init__(
         self,
@@ -68,6 +75,7 @@ class WebhookChannel:
         self._options = options
         self._url = check_url(options.url, allow_private=options.allow_private)
         self._signer = Signer(options.secrets)
+        self.offset: Offset | None = None
         self._resolver = resolver
         self._allowed = allowed
         self._client = httpx.AsyncClient(
@@ -87,11 +95,19 @@ class WebhookChannel:
 
     async def send(self, dispatch: Dispatch, now_ns: int) -> Accepted | Refused:
         """One attempt. Answers within the options' total time, whatever happens."""
-        body, content_type = self._body(dispatch, now_ns)
-        headers = {"content-type": content_type, **self._signer.headers(dispatch.idempotency_key, body, now_ns)}
+        return await self._attempt(dispatch.idempotency_key, *self._body(dispatch, now_ns), now_ns)
+
+    async def heartbeat(self, number: int, said: Mapping[str, Any], now_ns: int) -> Accepted | Refused:
+        """Tell the service that this box lives; it answers as it does for alerts. number: tells heartbeats apart."""
+        key = "hb_" + hashlib.sha256(f"{self._options.source}|{number}".encode()).hexdigest()
+        attributes = {"id": key, "type": HEARTBEAT, "time": datetime.fromtimestamp(now_ns // 10**9, UTC)}
+        return await self._attempt(key, *self._structured(attributes, said), now_ns)
+
+    async def _attempt(self, key: str, body: bytes, content_type: str, now_ns: int) -> Accepted | Refused:
+        headers = {"content-type": content_type, **self._signer.headers(key, body, now_ns)}
         try:
             async with asyncio.timeout(self._options.total_s):
-                return await self._exchange(dispatch, body, headers, now_ns)
+                return await self._exchange(key, body, headers, now_ns)
         except TimeoutError:
             return Refused(f"no answer within {self._options.total_s:g} s")
         except AddressError as error:
@@ -99,12 +115,16 @@ class WebhookChannel:
         except (httpx.HTTPError, OSError) as error:
             return Refused(f"cannot reach {self._url.host}: {type(error).__name__}")
 
-    async def _exchange(
-        self, dispatch: Dispatch, body: bytes, headers: dict[str, str], now_ns: int
-    ) -> Accepted | Refused:
+    async def _exchange(self, key: str, body: bytes, headers: dict[str, str], now_ns: int) -> Accepted | Refused:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
         response = await self._first_that_answers(body, headers)
         try:
-            return _judge(dispatch, response, await bounded(response), now_ns)
+            took_s = loop.time() - begun
+            result = _judge(key, response, await bounded(response), now_ns)
+            if isinstance(result, Accepted):
+                self.offset = offset_of_date(response.headers.get("date"), now_ns, took_s)
+            return result
         finally:
             await response.aclose()
 
@@ -126,23 +146,22 @@ class WebhookChannel:
         return await self._client.send(request, stream=True)
 
     def _body(self, dispatch: Dispatch, now_ns: int) -> tuple[bytes, str]:
-        event = CloudEvent(
-            attributes={
-                "id": dispatch.idempotency_key,
-                "source": self._options.source,
-                "type": dispatch.event,
-                "subject": dispatch.alert_id,
-                "time": datetime.fromtimestamp(dispatch.created_ns // 10**9, UTC),
-                "datacontenttype": "application/json",
-                "dataschema": SCHEMA_URI,
-            },
-            data=with_delay(dispatch.payload, now_ns, self._options.delayed_after_s),
-        )
-        message = to_structured_event(event)
+        attributes = {
+            "id": dispatch.idempotency_key,
+            "type": dispatch.event,
+            "subject": dispatch.alert_id,
+            "time": datetime.fromtimestamp(dispatch.created_ns // 10**9, UTC),
+            "dataschema": SCHEMA_URI,
+        }
+        return self._structured(attributes, with_delay(dispatch.payload, now_ns, self._options.delayed_after_s))
+
+    def _structured(self, attributes: Mapping[str, Any], data: Mapping[str, Any]) -> tuple[bytes, str]:
+        common = {"source": self._options.source, "datacontenttype": "application/json"}
+        message = to_structured_event(CloudEvent(attributes={**common, **attributes}, data=dict(data)))
         return bytes(message.body), str(message.headers["content-type"])
 
 
-def _judge(dispatch: Dispatch, response: httpx.Response, body: bytes | None, now_ns: int) -> Accepted | Refused:
+def _judge(key: str, response: httpx.Response, body: bytes | None, now_ns: int) -> Accepted | Refused:
     status = response.status_code
     if status == httpx.codes.GONE:
         return Refused("HTTP 410: the service wants nothing more", gone=True)
@@ -153,6 +172,6 @@ def _judge(dispatch: Dispatch, response: httpx.Response, body: bytes | None, now
     answer = json_object(body)
     if answer is None or answer.get("accepted") is not True:
         return Refused(f'HTTP {status}, but the answer does not say {{"accepted": true}}')
-    if answer.get("id") != dispatch.idempotency_key:
+    if answer.get("id") != key:
         return Refused(f"HTTP {status}, but the answer is about another message")
-    return Accepted(dispatch.idempotency_key)
+    return Accepted(key)

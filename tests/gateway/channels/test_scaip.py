@@ -168,7 +168,7 @@ def test_the_from_user_is_the_controller() -> None:
 def test_the_heartbeat() -> None:
     async def scene() -> None:
         async with receiving_udp(ScaipReceiver()) as receiver, channel_to(options(at(receiver))) as channel:
-            assert isinstance(await channel.heartbeat(1), Accepted)
+            assert isinstance(await channel.heartbeat(1, {}, 0), Accepted)
             assert (receiver.heard[0]["mty"], receiver.heard[0]["stc"]) == ("PI", "0102")
 
     run(scene())
