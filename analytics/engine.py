@@ -19,6 +19,7 @@ from analytics.fusion import WINDOW_S, FallFusion
 from analytics.limit_table import RULES, Rule
 from analytics.limits import VitalLimits
 from analytics.technical import TechnicalWatch
+from analytics.vitals.watch import CHINA_S, VitalWatch
 from analytics.vitals.weight import WeightGain
 
 if TYPE_CHECKING:
@@ -182,9 +183,11 @@ def default_engine(
     path_delay_s: float = 0.0,
     path_grace_s: float = 120.0,
     fall_detector: Detector | None = None,
+    offset_s: Callable[[int], int] = lambda _: CHINA_S,
 ) -> Engine:
     """The detectors as shipped: falls from acceleration, devices' own events, limits of vital signs, equipment.
 
+    offset_s: seconds east of UTC at a time in UTC ns, for whatever goes by the site's clock.
     fall_detector: takes the place of `FallDetector()`, for one with other settings.
     """
     if fall_detector is None:
@@ -197,6 +200,7 @@ def default_engine(
         DeviceEvents(press_window_s=press_window_s),
         VitalLimits(rules),
         WeightGain(),
+        VitalWatch(offset_s),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         fusion=FallFusion(window_s=fusion_window_s),
     )

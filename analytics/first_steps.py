@@ -105,6 +105,26 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "看脚踝是否浮肿、平躺是否气促；今天告诉医生，气促就打 120。",
         "Look for swollen ankles; tell the doctor today; call an ambulance for short breath.",
     ),
+    "news2_high": FirstStep(
+        "马上去看老人：叫得醒吗、气急吗；评分高就打 120，并报出各项数值。",
+        "Go at once: awake, breathing hard? Call an ambulance and read the values to them.",
+    ),
+    "news2_medium": FirstStep(
+        "去看老人并把缺的项量上；一小时内请医生看，变差就打 120。",
+        "Go and see, measure what is missing; have a doctor look within the hour; if worse, call an ambulance.",
+    ),
+    "news2_single": FirstStep(
+        "马上去看老人：叫名字、问今天几号；叫不醒、口角歪斜就打 120。",
+        "Go at once: say their name, ask the date; call an ambulance if not waking or the face droops.",
+    ),
+    "slow_change": FirstStep(
+        "不急。今明两天问问老人的感觉、吃喝和服药，下次看病时带上曲线。",
+        "No hurry. Ask within two days how they feel, eat and drink; show the doctor the curve.",
+    ),
+    "signal_poor": FirstStep(
+        "看看老人；再把设备戴紧、夹好或擦净。在恢复前，请用手测。",
+        "See that the person is well; then fit the device tightly or clean it. Until then measure by hand.",
+    ),
     "signal_lost": FirstStep(
         "先去看看老人；再看设备有没有电、插头和网络、雷达前有没有遮挡。断电重启一次多半能好。",
         "See that the person is well; then look at the device's power, plug and network, and whether something stands "

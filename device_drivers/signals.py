@@ -140,6 +140,9 @@ SIGNALS: Mapping[str, Signal] = {
         _event("posture", 90.0, "姿态", "Posture", "sitting", "in_bed", "low", "lying"),
         _event("in_range", None, "在探测范围内", "Within range"),
         _event("bed_occupancy", 90.0, "床位状态", "Bed occupancy", "in", "left", "none"),
+        _event(
+            "consciousness", 12 * 3600.0, "意识", "Consciousness", "alert", "confusion", "voice", "pain", "unresponsive"
+        ),
         _event("sleep_state", 1_200.0, "睡眠状态", "Sleep state", "deep", "light", "awake", "none"),
         _event("sleep_anomaly", None, "睡眠异常", "Sleep anomaly", "short", "long", "absent", "none"),
         _event("sleep_grade", None, "睡眠评级", "Sleep grade", "none", "good", "medium", "bad"),

@@ -150,7 +150,7 @@ class Gateway:
             self.registry, Consents(self.database), self.store, self.async_store, self.in_database, self.clock
         )
         self.pipeline = Pipeline(
-            default_engine,
+            partial(default_engine, offset_s=wiring.seconds_east(settings)),
             self._take_findings,
             self.store,
             self.live,
@@ -429,9 +429,7 @@ class Gateway:
         """What was wrong before this start and ends by itself is judged anew by the first that is heard of it."""
         now_ns = self.clock()
         for finding in open_faults(await self.in_database(self.alerts.open_alerts)):
-            taken = (
-                self._interruptions.resume(finding) or self.watches.resume(finding) or self.pipeline.resume(finding)
-            )
+            taken = self._interruptions.resume(finding) or self.watches.resume(finding) or self.pipeline.resume(finding)
             if (
                 not taken
                 and KINDS[finding.kind].technical

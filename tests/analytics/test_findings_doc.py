@@ -20,6 +20,10 @@ from analytics.device_watch import TechnicalOptions
 from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS
 from analytics.limit_table import RULES, Side
+from analytics.vitals.news2 import AGE_MIN
+from analytics.vitals.news2_table import BANDS
+from analytics.vitals.nights import METRICS
+from analytics.vitals.quality_table import QUALITY_RULES
 from analytics.vitals.weight import GAIN_RULES
 from device_drivers.signals import SIGNALS
 
@@ -132,7 +136,36 @@ def weight_table() -> str:
     return table(("rule", "增加 gained", "天数 within", "来源 source"), rows)
 
 
+def news2_table() -> str:
+    rows = []
+    for name, bands in BANDS.items():
+        signal = name.split("_scale")[0]
+        upto = (
+            "；".join(f"≤ {b.upto:g}: {b.points}" for b in bands[:-1]) + f"；> {bands[-2].upto:g}: {bands[-1].points}"
+        )
+        rows.append((f"`{name}`", SIGNALS[signal].zh, upto, f"{AGE_MIN[signal]} min"))
+    rows.append(("`oxygen`", "吸氧", "air 0；oxygen 2", "–"))
+    rows.append(("`consciousness`", "意识", "A 0；C V P U 3", f"{AGE_MIN['consciousness']} min"))
+    return table(("part", "项目", "分数 points", "有效期 counts for"), rows)
+
+
+def quality_table() -> str:
+    rows = [
+        (f"`{r.signal}`", f"{r.flat_min} min" if r.flat_min else "–", f"{r.jump:g}", f"{r.spread:g}", r.why)
+        for r in QUALITY_RULES
+    ]
+    head = ("信号 signal", "直线 flat", "突变 change a minute", "一分钟内 within a minute", "why")
+    return table(head, rows)
+
+
+def metrics_table() -> str:
+    return table(("metric", "中文", "English"), [(f"`{m.name}`", m.zh, m.en) for m in METRICS])
+
+
 TABLES = {
+    "news2": news2_table,
+    "quality": quality_table,
+    "metrics": metrics_table,
     "first": first_table,
     "kinds": kinds_table,
     "limits": limits_table,

@@ -19,6 +19,7 @@ from analytics.engine import Engine
 from analytics.findings import Detector, Finding
 from analytics.limits import VitalLimits
 from analytics.technical import TechnicalWatch
+from analytics.vitals.watch import VitalWatch
 from device_drivers.observations import Observation, Reading, Samples
 
 if TYPE_CHECKING:
@@ -117,7 +118,8 @@ def run(residents: int = 10_000, seconds: int = 10) -> dict[str, object]:
     parts: dict[str, Detector] = {
         "limits": VitalLimits(),
         "technical": TechnicalWatch(),
-        "engine": Engine(DeviceEvents(), VitalLimits(), TechnicalWatch()),
+        "watch": VitalWatch(),
+        "engine": Engine(DeviceEvents(), VitalLimits(), VitalWatch(), TechnicalWatch()),
     }
     figures: dict[str, object] = {name: measure(part, residents, seconds) for name, part in parts.items()}
     figures["residents"] = residents

@@ -1,0 +1,343 @@
+"""The watch over vital signs by the minute: quality first, then one merged value for each resident, NEWS2 and baseline.
+
+Every reading goes into the running minute of its device. When a minute has ended, it is judged for all devices at once
+(`minutes`), doubtful devices are told as equipment (`quality`), the best source of each signal is chosen, everybody is
+scored (`news2`), and at noon the night and day before go into each resident's charts (`nights`, `charts`). Minutes go
+by the time of receipt; a minute that has been computed is not computed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from analytics.findings import Evidence, Finding, Phase
+from analytics.vitals.charts import Charts
+from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
+from analytics.vitals.news2 import KINDS as NEWS2_KINDS
+from analytics.vitals.news2 import VERSION as NEWS2_VERSION
+from analytics.vitals.news2 import News2
+from analytics.vitals.nights import DAY_MIN, METRICS, NOON, Nights
+from analytics.vitals.quality import Doubts
+from analytics.vitals.quality_table import COLUMNS
+from device_drivers.observations import DeviceEvent, Quality, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from analytics.care import Care
+    from device_drivers.observations import Observation
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+LATEST_NS = 2**62
+MAX_CATCH_UP = 120
+"""After a longer hole (the box was off) the minutes in between are not computed one by one."""
+MAX_STEPS = 5_000.0
+"""More steps than this between two reports is a counter that started anew."""
+CHINA_S = 8 * 3600
+_COLUMN = {name: i for i, name in enumerate(COLUMNS)}
+
+
+@dataclass(slots=True)
+class _Owner:
+    key: str
+    resident_id: str | None
+    row: int
+    devices: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Device:
+    device_id: str
+    owner: _Owner
+    slot: int
+    worn: bool = True
+    steps: float | None = None
+
+
+class VitalWatch:
+    """Detector of measurements not to be believed, early warning scores, and slow change.
+
+    offset_s: seconds east of UTC at a time in UTC ns (the site's clock).
+    """
+
+    signals: ClassVar[frozenset[str]] = frozenset(COLUMNS) | {"worn", "steps", "bed_occupancy", "consciousness"}
+
+    def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
+        self.rejected = 0
+        self._offset_s = offset_s
+        self._minutes, self._doubts = Minutes(), Doubts()
+        self._merged, self._news2, self._nights = Merged(), News2(), Nights()
+        self._charts = Charts(np.array([metric.floor for metric in METRICS]))
+        self._devices: dict[str, _Device] = {}
+        self._device_at: dict[int, _Device] = {}
+        self._owners: dict[str, _Owner] = {}
+        self._owner_at: dict[int, _Owner] = {}
+        self._care: dict[str, Care] = {}
+        self._minute: int | None = None
+        self._queue: tuple[list[int], list[int], list[float], list[bool]] = ([], [], [], [])
+        self._open: dict[tuple[str, str, str], str] = {}
+        self._found: list[Finding] = []
+
+    def attach(self, device_id: str, resident_id: str | None) -> None:
+        """Start to watch a device. Attaching again under another resident moves it and forgets its past."""
+        known = self._devices.get(device_id)
+        if known is not None and known.owner.resident_id == resident_id:
+            return
+        self.detach(device_id)
+        self._absorb()
+        owner = self._own(device_id, resident_id)
+        slot = self._minutes.attach(device_id, owner.row)
+        self._doubts.table.acquire()
+        device = self._devices[device_id] = self._device_at[slot] = _Device(device_id, owner, slot)
+        owner.devices.add(device.device_id)
+
+    def detach(self, device_id: str) -> None:
+        """Stop watching; with the last device of a resident goes what was learned of them."""
+        device = self._devices.pop(device_id, None)
+        if device is None:
+            return
+        self._absorb()
+        owner, slot = device.owner, device.slot
+        del self._device_at[slot]
+        self._minutes.table.release(slot)
+        self._doubts.table.release(slot)
+        gone = self._merged.table["device"] == slot
+        for name, fill in (("value", np.nan), ("device", -1)):
+            self._merged.table[name][gone] = fill
+        owner.devices.discard(device_id)
+        ended = [device_id] if owner.devices else [device_id, owner.key]
+        self._open = {one: episode for one, episode in self._open.items() if one[0] not in ended}
+        if not owner.devices:
+            for state in (self._merged, self._news2, self._nights, self._charts):
+                state.table.release(owner.row)
+            del self._owners[owner.key], self._owner_at[owner.row]
+
+    def set_care(self, resident_id: str, care: Care) -> None:
+        """SpO2 scale, oxygen and the hours of the night."""
+        self._care[resident_id] = care
+        owner = self._owners.get(_key("", resident_id))
+        if owner is not None:
+            self._absorb()
+            self._write_care(owner)
+
+    def resume(self, finding: Finding, now_ns: int) -> bool:  # noqa: ARG002 - as all detectors
+        """A finding that is open from before: it ends by the same rule, and does not begin twice."""
+        device_id = finding.devices[0] if finding.devices else ""
+        if finding.kind == "signal_poor":
+            device, signal = self._devices.get(device_id), str(finding.evidence.get("signal", ""))
+            if device is None or signal not in _COLUMN:
+                return False
+            self._doubts.table["open"][device.slot, _COLUMN[signal]] = True
+            self._open[device_id, finding.kind, signal] = finding.episode
+            return True
+        owner = self._owners.get(_key(device_id, finding.resident_id))
+        if owner is None or finding.kind not in NEWS2_KINDS:
+            return False
+        self._news2.table["open"][owner.row, NEWS2_KINDS.index(finding.kind)] = True
+        self._open[owner.key, finding.kind, ""] = finding.episode
+        return True
+
+    def close(self, episode: str) -> None:
+        """A person has resolved it: if it goes on, a new one begins after the whole time."""
+        for (key, kind, name), known in list(self._open.items()):
+            if known != episode:
+                continue
+            del self._open[key, kind, name]
+            if kind == "signal_poor":
+                device = self._devices[key]
+                for column, fill in (("open", False), ("poor", 0)):
+                    self._doubts.table[column][device.slot, _COLUMN[name]] = fill
+            elif kind == "slow_change":
+                metric = next(i for i, one in enumerate(METRICS) if one.name == name)
+                self._charts.forget(self._owners[key].row, metric)
+            else:
+                for column, fill in (("open", False), ("held", 0)):
+                    self._news2.table[column][self._owners[key].row, NEWS2_KINDS.index(kind)] = fill
+
+    def ingest(self, observations: Sequence[Observation]) -> None:
+        """Queue readings; events take effect in the order of arrival."""
+        devices, columns, good, poor = self._devices, _COLUMN, Quality.GOOD, (Quality.POOR, Quality.OUT_OF_RANGE)
+        slots, cols, values, doubted = self._queue
+        end = -1 if self._minute is None else (self._minute + 1) * MINUTE_NS
+        for o in observations:
+            device = devices.get(o.device_id)
+            if device is None or o.stored:
+                continue
+            received = o.received_ns
+            if not 0 <= received < LATEST_NS:
+                self.rejected += 1
+                continue
+            if received >= end:
+                self._advance(received)
+                end = (self._minute_now() + 1) * MINUTE_NS
+            if type(o) is Reading:
+                column = columns.get(o.signal)
+                if column is None:
+                    self._step_count(device, o)
+                elif device.worn:
+                    value, quality = o.value, o.quality
+                    sure = value is not None and quality is good and -1e6 < value < 1e6
+                    slots.append(device.slot)
+                    cols.append(column)
+                    values.append(value if sure else np.nan)  # type: ignore[arg-type]
+                    doubted.append(quality in poor)
+            elif type(o) is DeviceEvent:
+                self._event(device, o)
+
+    def step(self, now_ns: int) -> list[Finding]:
+        """Everything of the minutes that have ended by now, in order of time."""
+        self._advance(now_ns)
+        found, self._found = self._found, []
+        found.sort(key=lambda finding: (finding.at_ns, finding.episode))
+        return found
+
+    def _own(self, device_id: str, resident_id: str | None) -> _Owner:
+        key = _key(device_id, resident_id)
+        owner = self._owners.get(key)
+        if owner is None:
+            rows = {state.table.acquire() for state in (self._merged, self._news2, self._nights, self._charts)}
+            owner = self._owners[key] = _Owner(key, resident_id, rows.pop())
+            self._owner_at[owner.row] = owner
+            self._news2.table["real"][owner.row] = resident_id is not None
+            self._write_care(owner)
+        return owner
+
+    def _write_care(self, owner: _Owner) -> None:
+        care = self._care.get(owner.resident_id or "")
+        if care is not None:
+            self._news2.table["scale_2"][owner.row] = care.spo2_scale == 2
+            self._news2.table["oxygen"][owner.row] = care.on_oxygen
+            self._nights.table["from"][owner.row] = round(care.night_from_min)
+            self._nights.table["to"][owner.row] = round(care.night_to_min)
+
+    def _minute_now(self) -> int:
+        return 0 if self._minute is None else self._minute
+
+    def _minute_of_day(self, minute: int) -> int:
+        return (minute + self._offset_s(minute * MINUTE_NS) // 60) % DAY_MIN
+
+    def _day(self, minute: int) -> int:
+        """Number of the day, from noon to noon, to which a minute belongs."""
+        return (minute + self._offset_s(minute * MINUTE_NS) // 60 - NOON) // DAY_MIN
+
+    def _step_count(self, device: _Device, o: Reading) -> None:
+        if o.signal != "steps" or o.value is None or o.quality is not Quality.GOOD or not 0 <= o.value < 1e9:
+            return
+        before, device.steps = device.steps, o.value
+        if before is not None and 0 <= o.value - before <= MAX_STEPS:
+            self._nights.walked(device.owner.row, o.value - before)
+
+    def _event(self, device: _Device, o: DeviceEvent) -> None:
+        row, minute = device.owner.row, self._minute_now()
+        if o.signal == "worn" and isinstance(o.value, bool):
+            device.worn = o.value
+        elif o.signal == "consciousness" and isinstance(o.value, str):
+            self._news2.tell(row, o.value, minute)
+        elif o.signal == "bed_occupancy" and o.value in {"in", "left"}:
+            self._nights.bed(row, self._minute_of_day(minute), occupied=o.value == "in")
+
+    def _absorb(self) -> None:
+        """Add what is queued to the running minute."""
+        slots, cols, values, doubted = self._queue
+        if slots:
+            device, column = np.array(slots, dtype=np.int64), np.array(cols, dtype=np.int64)
+            value, doubt = np.array(values, dtype=np.float64), np.array(doubted, dtype=np.bool_)
+            self._minutes.take(Batch(device, column, value, doubt & np.isnan(value)))
+            for queue in self._queue:
+                queue.clear()
+
+    def _advance(self, now_ns: int) -> None:
+        """End the minutes that are over. A clock that was set back begins a new count; a long hole is jumped over."""
+        current = now_ns // MINUTE_NS
+        self._absorb()
+        if self._minute is None or current < self._minute - 2:
+            self._minute = current
+            return
+        if current - self._minute > MAX_CATCH_UP:
+            self._end(self._minute)
+            if self._day(self._minute + 1) != self._day(current):
+                self._end_day(current - 1)
+            self._minute = current
+        while self._minute < current:
+            self._end(self._minute)
+            self._minute += 1
+
+    def _end(self, minute: int) -> None:
+        self._minutes.close(minute)
+        for doubt in self._doubts.minute(self._minutes):
+            self._say_doubt(*doubt, minute)
+        self._merged.merge(self._minutes, minute)
+        for turn in self._news2.minute(self._merged, minute):
+            self._say_news2(*turn, minute)
+        minute_of_day = self._minute_of_day(minute)
+        self._nights.minute(self._merged, minute, minute_of_day)
+        if self._day(minute + 1) != self._day(minute):
+            self._end_day(minute)
+
+    def _end_day(self, minute: int) -> None:
+        value = self._nights.summary()
+        rows = np.array(sorted(owner.row for owner in self._owner_at.values() if owner.resident_id), dtype=np.int64)
+        if not rows.size:
+            return
+        signals = self._charts.day(rows, value[rows])
+        for begins, chosen in ((True, signals.begins), (False, signals.ends)):
+            for i, metric in zip(*np.nonzero(chosen), strict=True):
+                direction = int(signals.direction[i, metric])
+                self._say_change(int(rows[i]), int(metric), begins, direction, float(value[rows[i], metric]), minute)
+
+    def _say_doubt(self, slot: int, column: int, begins: bool, reason: int, run: int, minute: int) -> None:
+        device, signal = self._device_at[slot], COLUMNS[column]
+        evidence: dict[str, Evidence] = {"rule": f"signal_poor/{signal}/1", "signal": signal, "reason": REASONS[reason]}
+        if begins:
+            evidence["doubtful_min"] = run
+        key = (device.device_id, "signal_poor", signal)
+        self._say(key, device.owner, (device.device_id,), begins, minute, 0.8, evidence)
+
+    def _say_news2(self, row: int, kind: int, begins: bool, minute: int) -> None:
+        owner = self._owner_at[row]
+        evidence = {"rule": f"NEWS2/{NEWS2_VERSION}", **self._news2.evidence(row, self._merged, minute)}
+        slots = self._merged.table["device"][row]
+        names = sorted({self._device_at[slot].device_id for slot in slots.tolist() if slot in self._device_at})
+        known = 1.0 - len([part for part in str(evidence.get("missing", "")).split(", ") if part]) / 7
+        devices = tuple(names or sorted(owner.devices))
+        self._say((owner.key, NEWS2_KINDS[kind], ""), owner, devices, begins, minute, round(known, 2), evidence)
+
+    def _say_change(self, row: int, metric: int, begins: bool, direction: int, value: float, minute: int) -> None:
+        owner, one, table = self._owner_at[row], METRICS[metric], self._charts.table
+        evidence: dict[str, Evidence] = {
+            "rule": f"slow_change/{one.name}/1",
+            "metric": one.name,
+            "zh": one.zh,
+            "en": one.en,
+            "direction": "up" if direction > 0 else "down",
+            "usual": round(float(table["centre"][row, metric]), 1),
+            "spread": round(float(table["spread"][row, metric]), 2),
+        }
+        if value == value:  # noqa: PLR0124 - known
+            evidence["value"] = round(value, 1)
+        key = (owner.key, "slow_change", one.name)
+        self._say(key, owner, tuple(sorted(owner.devices)), begins, minute, 0.6, evidence)
+
+    def _say(
+        self,
+        key: tuple[str, str, str],
+        owner: _Owner,
+        devices: tuple[str, ...],
+        begins: bool,
+        minute: int,
+        confidence: float,
+        evidence: dict[str, Evidence],
+    ) -> None:
+        at_ns = (minute + 1) * MINUTE_NS
+        name = ":".join(part for part in (key[1], key[2], owner.resident_id or "", devices[0]) if part)
+        episode = self._open.setdefault(key, f"{name}:{at_ns}") if begins else self._open.pop(key, f"{name}:{at_ns}")
+        phase = Phase.CONFIRMED if begins else Phase.CLEARED
+        self._found.append(Finding(episode, key[1], owner.resident_id, at_ns, phase, confidence, devices, evidence))
+
+
+def _key(device_id: str, resident_id: str | None) -> str:
+    return f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
