@@ -65,6 +65,11 @@ class Dispatcher:
         # Its own: the loop's pool fills with look-ups when the network is away, and all alerts would wait for them.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="outbox")
 
+    @property
+    def at_once(self) -> int:
+        """Dispatches that may be on the wire at once."""
+        return self._concurrency
+
     async def run(self) -> None:
         """Dispatch for ever. Rows that were on the wire when the last run ended are sent again."""
         loop = asyncio.get_running_loop()

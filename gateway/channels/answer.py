@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
@@ -14,6 +16,15 @@ LARGEST_ANSWER = 64 * 1024
 """Bytes; no honest answer is larger."""
 PLAIN = {"accept-encoding": "identity"}
 """Asked of every far side: what is not compressed cannot grow without bounds when it is read."""
+
+
+def spare_searches() -> None:
+    """The HTTP client looks for the package sniffio six times a request; where it is absent, let that be known."""
+    if "sniffio" not in sys.modules and importlib.util.find_spec("sniffio") is None:
+        sys.modules["sniffio"] = None  # type: ignore[assignment]
+
+
+spare_searches()
 
 
 async def bounded(response: httpx.Response) -> bytes | None:

@@ -87,7 +87,7 @@ def measure(load: Load) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="yinling-bench-") as folder:
         rig = Rig(Path(folder), devices=[RigDevice(ACCOUNT, "zigbee2mqtt", None)])
         rig.prepare()
-        _register(rig, load.wearers)
+        register(rig, load.wearers)
         return asyncio.run(_run(rig, load))
 
 
@@ -184,7 +184,8 @@ def _processes(gateway: Gateway) -> dict[str, psutil.Process]:
     return parts
 
 
-def _register(rig: Rig, wearers: int) -> None:
+def register(rig: Rig, wearers: int) -> None:
+    """Write so many wearables of nobody into the site's registry."""
     database = open_database(rig.folder / "var" / "gateway.sqlite", check=False)
     now_ns = time.time_ns()
     common = {"family": "yinling_wearable", "placement": "worn", "room": "", "options": {}, "active": True}

@@ -3,6 +3,7 @@
 from gateway.cli import (
     audit,
     bench,
+    bench_alerts,
     bench_drivers,
     bench_falls,
     bench_kills,
@@ -22,6 +23,7 @@ from gateway.cli import (
 __all__ = [
     "audit",
     "bench",
+    "bench_alerts",
     "bench_drivers",
     "bench_falls",
     "bench_kills",

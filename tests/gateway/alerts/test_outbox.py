@@ -4,7 +4,7 @@ import itertools
 import random
 from collections.abc import Callable
 
-from alert_site import S, Site
+from alert_site import T0, S, Site
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -106,6 +106,21 @@ def test_the_most_urgent_first_and_targets_apart(site: Site) -> None:
     assert site.service.outbox.claim(site.ns, 1)[0].alert_id == urgent.id
     rest = site.service.outbox.claim(site.ns, 50, urgent_only=True, busy={("sms", "c0")})
     assert [(d.alert_id, d.contact) for d in rest] == [(urgent.id, "nurse")]
+
+
+def test_whom_nobody_was_told_of_comes_before_what_is_said_again(site: Site) -> None:
+    """When many alerts are told again and again because nobody answers, the next fall does not queue behind them."""
+    for number in range(5):
+        site.take(episode=f"e{number}", resident_id=f"x{number}")
+    site.pass_time(400, OK)
+    while site.service.outbox.next_due_ns() is None:
+        site.now = (site.service.next_deadline_ns(site.ns) - T0) / S + 0.001
+        site.service.tick(site.ns)
+    new = site.take(episode="new", resident_id="x9").alert
+    waiting = [item for item in site.service.outbox.items() if item.state is RowState.PENDING]
+    assert len({item.alert_id for item in waiting}) > 2
+    assert {dispatch.alert_id for dispatch in site.claim(2)} == {new.id}
+    assert new.id not in {dispatch.alert_id for dispatch in site.claim(2)}
 
 
 def test_messages_about_one_alert_keep_their_order(site: Site) -> None:
