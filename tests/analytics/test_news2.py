@@ -208,7 +208,36 @@ def test_new_confusion_alone_is_told_and_an_unknown_word_is_unknown() -> None:
     found = feed(watched(), in_order(words, ill(0, 4000, **WELL)), 4000, 10)
     assert scores(found)[0] == ("news2_single", "confirmed", 6.0)
     for word, ended in (("alert", True), ("asleep", True)):
-        later: list[Finding] = []
+        later = [*words[:1], event("watch", "consciousness", word, 1800)]
+        found = feed(watched(), in_order(later, ill(0, 4000, **WELL)), 4000, 10)
+        assert (scores(found)[-1][:2] == ("news2_single", "cleared")) is ended
+
+
+def test_scale_2_and_oxygen_come_from_the_settings() -> None:
+    course = ill(0, 900, heart_rate=100.0, respiratory_rate=21.0, spo2=93.0)
+    assert [f.kind for f in feed(watched(), course, 900, 10)] == ["news2_medium"]
+    for care, kinds in ((Care(spo2_scale=2), []), (Care(spo2_scale=2, on_oxygen=True), ["news2_medium"])):
+        watch = watched()
+        watch.set_care("li", care)
+        assert [f.kind for f in feed(watch, course, 900, 10)] == kinds
+        early = VitalWatch()
+        early.set_care("li", care)
+        early.attach("watch", "li")
+        assert [f.kind for f in feed(early, course, 900, 10)] == kinds
+
+
+def test_nobodys_device_is_not_scored() -> None:
+    watch = VitalWatch()
+    watch.attach("watch", None)
+    assert feed(watch, ill(0, 900, **BAD), 900, 10) == []
+
+
+def test_a_person_closes_it_and_it_begins_anew_when_it_goes_on() -> None:
+    watch = watched()
+    (first,) = feed(watch, ill(0, 600, **BAD), 600, 10)
+    watch.close("something else")
+    watch.close(first.episode)
+    later: list[Finding] = []
     for s in range(600, 1200, 10):
         watch.ingest(ill(s, s + 10, **BAD))
         later += watch.step(at(s + 10))
