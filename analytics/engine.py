@@ -18,6 +18,7 @@ from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
 from analytics.fusion import WINDOW_S, FallFusion
 from analytics.limit_table import RULES, Rule
 from analytics.limits import VitalLimits
+from analytics.rhythm.watch import RhythmWatch
 from analytics.technical import TechnicalWatch
 from analytics.vitals.watch import CHINA_S, VitalWatch
 from analytics.vitals.weight import WeightGain
@@ -201,6 +202,7 @@ def default_engine(
         VitalLimits(rules),
         WeightGain(),
         VitalWatch(offset_s),
+        RhythmWatch(),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         fusion=FallFusion(window_s=fusion_window_s),
     )

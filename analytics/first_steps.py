@@ -58,6 +58,11 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "去看老人：人清醒吗、头晕吗；同时看设备戴好没有。",
         "Go and see: awake, dizzy? Then whether the device sits well.",
     ),
+    "possible_af": FirstStep(
+        "胸闷、气短、头晕或半身无力就打 120；没有就摸摸脉搏，近日去做心电图。",
+        "Call an ambulance for chest pain, short breath, dizziness or a weak side; else feel the pulse and have an ECG "
+        "done within days.",
+    ),
     "heart_rate_high": FirstStep(
         "去看老人：让其坐下休息；胸闷、气短就打 120。",
         "Go and see; let the person sit and rest; call an ambulance for chest pain or short breath.",

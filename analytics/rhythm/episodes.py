@@ -1,0 +1,138 @@
+"""Beats of many series to episodes of possible fibrillation: when one begins, and when it is over.
+
+`advance` is all that the live detector and the evaluation do with beats. Episode: the level (`model`) says
+fibrillation over SHORTEST_S (30 s, the least that guidelines call atrial fibrillation: ESC 2020 and 2024). It is over
+when nothing of it was seen for OVER_S; what returns earlier belongs to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from analytics.rhythm.model import DELAY, END, LEAD, SHIPPED, TURN_AT, Line, follow, odds_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+SECOND_NS = 1_000_000_000
+SHORTEST_S = 30.0
+OVER_S = 1800.0
+SHORTEST_NS = int(SHORTEST_S * SECOND_NS)
+OVER_NS = int(OVER_S * SECOND_NS)
+NEVER = -(2**62)
+LOWEST_MS, HIGHEST_MS = 200.0, 2500.0
+"""Intervals outside belong to no rhythm that can be judged (300 to 24 a minute): junk, or a pause."""
+
+
+@dataclass(slots=True)
+class Past:
+    """What is kept of s series between calls.
+
+    log_ms, at_ns: the last LEAD beats (s, LEAD). count: beats known (s,). level, fibrillates, since_ns, seen_ns (last
+    beat in fibrillation), open, opened_ns (where the episode began): (s,).
+    """
+
+    log_ms: NDArray[np.int64]
+    at_ns: NDArray[np.int64]
+    count: NDArray[np.int64]
+    level: NDArray[np.int64]
+    fibrillates: NDArray[np.bool_]
+    since_ns: NDArray[np.int64]
+    seen_ns: NDArray[np.int64]
+    open: NDArray[np.bool_]
+    opened_ns: NDArray[np.int64]
+
+
+class Course(NamedTuple):
+    """What is said at each new beat, of the beat DELAY before it (s, k): its time, the level, the state, the episode.
+
+    since_ns: where the level last rose above 0; opened_ns: where the episode did. Columns
+    beyond a series' own count say nothing new.
+    """
+
+    of_ns: NDArray[np.int64]
+    level: NDArray[np.int64]
+    fibrillates: NDArray[np.bool_]
+    since_ns: NDArray[np.int64]
+    seen_ns: NDArray[np.int64]
+    open: NDArray[np.bool_]
+    opened_ns: NDArray[np.int64]
+
+
+def fresh(series: int) -> Past:
+    """The state of series of which nothing is known."""
+    return Past(
+        np.zeros((series, LEAD), np.int64),
+        np.full((series, LEAD), NEVER, np.int64),
+        np.zeros(series, np.int64),
+        np.full(series, -END, np.int64),
+        np.zeros(series, np.bool_),
+        np.full(series, NEVER, np.int64),
+        np.full(series, NEVER, np.int64),
+        np.zeros(series, np.bool_),
+        np.full(series, NEVER, np.int64),
+    )
+
+
+def advance(
+    past: Past,
+    log_ms: NDArray[np.int64],
+    at_ns: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    line: Line = SHIPPED,
+) -> tuple[Past, Course]:
+    """Take up new beats: log_ms and at_ns (s, k) with the first `counts` (s,) of each row valid. The new state too."""
+    width = log_ms.shape[1]
+    known = np.arange(width) < counts[:, None]
+    logs = np.concatenate([past.log_ms, log_ms], axis=1)
+    times = np.concatenate([past.at_ns, at_ns], axis=1)
+    complete = past.count[:, None] + np.arange(width) >= LEAD
+    level = follow(np.where(known & complete, odds_of(line, logs), 0), past.level)
+    of_ns = times[:, LEAD - DELAY : LEAD - DELAY + width]
+
+    fibrillates = _held(known & (level >= TURN_AT), known & (level <= -TURN_AT), past.fibrillates)
+    before = np.concatenate([past.level[:, None], level[:, :-1]], axis=1)
+    since_ns = _last(of_ns, (level > 0) & (before <= 0), past.since_ns)
+    seen_ns = _last(of_ns, fibrillates & known, past.seen_ns)
+    begins = known & fibrillates & (of_ns - since_ns >= SHORTEST_NS)
+    over = known & ~fibrillates & (of_ns - np.maximum(seen_ns, 0) >= OVER_NS)
+    held = _held(begins, over, past.open)
+    opens = held & ~np.concatenate([past.open[:, None], held[:, :-1]], axis=1)
+    opened_ns = _last(since_ns, opens, past.opened_ns)
+    course = Course(of_ns, level, fibrillates, since_ns, seen_ns, held, opened_ns)
+
+    rows = np.arange(len(counts))
+    kept = counts[:, None] + np.arange(LEAD)
+    return Past(
+        logs[rows[:, None], kept],
+        times[rows[:, None], kept],
+        past.count + counts,
+        level[:, -1].copy(),
+        fibrillates[:, -1].copy(),
+        since_ns[:, -1].copy(),
+        seen_ns[:, -1].copy(),
+        held[:, -1].copy(),
+        opened_ns[:, -1].copy(),
+    ), course
+
+
+def _held(up: NDArray[np.bool_], down: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """True from where `up` is until where `down` is; (s, k), from `start` (s,) on."""
+    index = _latest(up | down)
+    rows = np.arange(len(start))[:, None]
+    return np.where(index >= 0, up[rows, np.maximum(index, 0)], start[:, None])
+
+
+def _last(values: NDArray[np.int64], where: NDArray[np.bool_], start: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The value at the latest column, up to each, where `where` holds; `start` before the first."""
+    index = _latest(where)
+    rows = np.arange(len(start))[:, None]
+    return np.where(index >= 0, values[rows, np.maximum(index, 0)], start[:, None])
+
+
+def _latest(where: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Index of the latest column, up to each, where `where` holds; -1 before the first."""
+    return np.maximum.accumulate(np.where(where, np.arange(where.shape[1]), -1), axis=1)
