@@ -20,6 +20,7 @@ from gateway.broker.supervisor import BrokerError, broker_program
 from gateway.config import ConfigError, Secret, Settings
 from gateway.database import DatabaseError, open_database
 from gateway.options import places
+from gateway.salvage import kept_aside
 from gateway.wiring import driver_options, line_options
 
 if TYPE_CHECKING:
@@ -82,6 +83,10 @@ def _data(settings: Settings) -> Iterator[Check]:
     else:
         yield Check("disk", Verdict.OK, f"磁盘剩余 {free >> 30} GB", f"{free >> 30} GB free on the disk")
     path = folder / "gateway.sqlite"
+    for kept in kept_aside(path):
+        fix = ("检查后把它移走；记录仍在其中", "look at it and move it away; its records are still in it")
+        text = (f"数据库曾损坏：{kept.name}", f"the database was damaged: {kept.name}")
+        yield Check("database", Verdict.FAIL, *text, *fix)
     if not path.exists():
         fix = ("运行 yinling init", "run `yinling init`")
         yield Check("database", Verdict.WARN, "数据库尚未建立", "the database does not exist yet", *fix)

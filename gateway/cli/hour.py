@@ -159,6 +159,8 @@ class BusyHour:
             else:
                 await self._some_life(process, lasts_s)
         finally:
+            if process.returncode is not None:
+                self.outcome.wrong.append(f"the process ended by itself with {process.returncode}")
             with suppress(ProcessLookupError):
                 process.kill()
             await process.wait()

@@ -1,0 +1,146 @@
+"""A database with flipped bytes: kept aside, replaced by what can be read, said aloud; the box goes on alerting."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from analytics.findings import Finding, Phase
+from gateway import salvage
+from gateway.alerts.payload import PayloadBuilder
+from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
+from gateway.alerts.service import AlertService
+from gateway.audit import read_audit
+from gateway.database import Database, DatabaseError, open_database
+from gateway.registry import Contact, Registry, Resident
+
+NOW = 1_800_000_000 * 10**9
+RESIDENTS, ALERTS = 60, 40
+
+
+def service(database: Database) -> AlertService:
+    return AlertService(database, router=ContactRouter(assist=Route(WEBHOOK, ASSIST)), payloads=PayloadBuilder("站"))
+
+
+def press(database: Database, number: int) -> Finding:
+    return Finding(f"e{number}", "help_call", f"r{number}", NOW, Phase.CONFIRMED, 1.0, ("w",))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A site with people and open alerts, stopped in order."""
+    database = open_database(tmp_path / "gateway.sqlite")
+    registry = Registry(database)
+    for n in range(RESIDENTS):
+        registry.add_resident(Resident(f"r{n}", f"老人{n}", notes="x" * 400), by="a", now_ns=1)
+        registry.add_contact(Contact(f"c{n}", f"r{n}", "家人", "family", "sms", "1"), by="a", now_ns=1)
+    service(database).take_many([press(database, n) for n in range(ALERTS)], NOW)
+    database.close()
+    return tmp_path / "gateway.sqlite"
+
+
+def flip(path: Path, table: str, *, pages: int = 1) -> None:
+    """Flip every bit of leaf pages of a table, as a dying flash chip would."""
+    with closing(sqlite3.connect(path)) as connection:
+        size = connection.execute("PRAGMA page_size").fetchone()[0]
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        query = "SELECT pageno FROM dbstat WHERE name = ? AND pagetype = 'leaf' ORDER BY pageno"
+        try:
+            leaves = [row[0] for row in connection.execute(query, (table,))]
+        except sqlite3.OperationalError:  # this SQLite has no dbstat
+            leaves = [connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()[0]]
+    content = bytearray(path.read_bytes())
+    middle = len(leaves) // 2
+    for page in leaves[middle : middle + pages]:
+        begin = (page - 1) * size
+        content[begin : begin + size] = bytes(byte ^ 0xFF for byte in content[begin : begin + size])
+    path.write_bytes(content)
+
+
+def test_a_whole_database_is_opened_and_a_copy_left(path: Path) -> None:
+    database, salvaged = salvage.open_or_salvage(path, NOW)
+    database.close()
+    assert salvaged is None
+    assert salvage.kept_aside(path) == []
+    assert salvage.health_item(path) is None
+    copy = path.with_name("gateway.sqlite.safe")
+    assert copy.stat().st_mode & 0o077 == 0
+    with closing(sqlite3.connect(copy)) as read:
+        assert read.execute("SELECT count(*) FROM residents").fetchone() == (RESIDENTS,)
+        assert "alerts" not in {row[0] for row in read.execute("SELECT name FROM sqlite_master")}
+
+
+def test_a_damaged_page_of_the_outbox_costs_no_alert_and_is_said(path: Path) -> None:
+    flip(path, "outbox")
+    before = path.read_bytes()
+    database, salvaged = salvage.open_or_salvage(path, NOW)
+    assert salvaged is not None
+    assert salvaged.lost == ("outbox",)
+    assert salvaged.kept.read_bytes() == before
+    assert salvaged.rows["alerts"] == ALERTS
+    assert salvaged.rows["residents"] == salvaged.rows["contacts"] == RESIDENTS
+    alerts = service(database)
+    assert len(alerts.open_alerts()) == ALERTS
+    taken = alerts.take(salvaged.finding(NOW), NOW)
+    assert taken.alert is not None
+    assert taken.alert.kind == "box_fault"
+    assert taken.alert.evidence["not_readable"] == "outbox"
+    # Nobody is forgotten whose message was on the damaged page: everybody is told again.
+    again = NOW + 61 * 10**9
+    alerts.tick(again)
+    told: set[str] = set()
+    while claimed := alerts.outbox.claim(again, 1000):
+        told |= {dispatch.alert_id for dispatch in claimed}
+    assert {alert.id for alert in alerts.open_alerts() if alert.kind == "help_call"} <= told
+    with database.read() as session:
+        first = read_audit(session)[-1]
+    assert (first.action, first.detail["kept"]) == ("database.replaced", salvaged.kept.name)
+    assert alerts.verify_audit().intact
+    item = salvage.health_item(path)
+    assert item is not None
+    assert not item.ok
+    database.close()
+
+
+def test_people_on_a_damaged_page_come_from_the_copy(path: Path) -> None:
+    salvage.open_or_salvage(path, NOW)[0].close()
+    flip(path, "residents", pages=2)
+    database, salvaged = salvage.open_or_salvage(path, NOW)
+    assert salvaged is not None
+    assert "residents" in salvaged.lost
+    assert len(Registry(database).residents()) == RESIDENTS
+    assert len(Registry(database).contacts("r7")) == 1
+    database.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database" * 1000, b"SQLite format 3\x00" + bytes(8192)])
+def test_nothing_readable_but_the_copy(path: Path, content: bytes) -> None:
+    salvage.open_or_salvage(path, NOW)[0].close()
+    path.write_bytes(content)
+    path.with_name("gateway.sqlite-wal").unlink(missing_ok=True)
+    database, salvaged = salvage.open_or_salvage(path, NOW)
+    if content:  # an empty file is a new database
+        assert salvaged is not None
+        assert len(Registry(database).residents()) == RESIDENTS
+        assert service(database).take(press(database, 1), NOW).alert is not None
+    database.close()
+
+
+def test_without_a_copy_it_still_goes_on_and_twice_keeps_both(path: Path) -> None:
+    for _ in range(2):
+        path.write_bytes(b"\xff" * 20_000)
+        path.with_name("gateway.sqlite.safe").unlink(missing_ok=True)
+        database, salvaged = salvage.open_or_salvage(path, NOW)
+        assert salvaged is not None
+        assert salvaged.rows["residents"] == 0
+        database.close()
+    assert len(salvage.kept_aside(path)) == 2
+
+
+def test_what_is_no_damage_is_not_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "gateway.sqlite"
+    folder.mkdir()
+    with pytest.raises(DatabaseError):
+        salvage.open_or_salvage(folder, NOW)
+    assert salvage.kept_aside(folder) == []
