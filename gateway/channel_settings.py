@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from gateway.settings_base import Secret, SettingsPart
 
@@ -60,5 +60,44 @@ class SmsModemSettings(SettingsPart):
     pin: Secret | None = None
 
 
-AnyChannel = RobotSettings | AppriseSettings | ScaipSettings | SmsModemSettings
+class MqttChannelSettings(SettingsPart):
+    """Alerts over MQTT (docs/mqtt-alerts.md). A contact's address is passed on as it is."""
+
+    type: Literal["mqtt"]
+    dialect: Literal["yinling", "alink", "iotda"] = "yinling"
+    host: str | None = None
+    """The broker; the gateway's own where absent (dialect yinling only)."""
+    port: int = Field(8883, ge=1, le=65535)
+    tls: bool = True
+    ca_file: Path | None = None
+    """Authority of the broker's certificate, the system's where absent."""
+    client_id: str | None = None
+    username: str | None = None
+    password: Secret | None = None
+    base: str = Field("yinling-alerts", pattern=r"^[^+#/$][^+#]*[^+#/]$")
+    """What our own topics begin with."""
+    product_key: str = Field("", pattern=r"^[A-Za-z0-9]*$")
+    device_name: str = Field("", pattern=r"^[A-Za-z0-9_@.:-]*$")
+    identifier: str = Field("Alert", pattern=r"^[A-Za-z0-9_]+$")
+    """The event of the Alink thing model."""
+    device_id: str = Field("", pattern=r"^[A-Za-z0-9_-]*$")
+    service: str = Field("Alert", pattern=r"^[A-Za-z0-9_$]+$")
+    """The service of the IoTDA product model."""
+    report: Literal["properties", "events"] = "properties"
+    """How IoTDA is told."""
+    secret: Secret | None = None
+    """The device's secret on the platform, from which the log-in is made."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> MqttChannelSettings:
+        needed = {"alink": ("product_key", "device_name", "host"), "iotda": ("device_id", "host")}
+        missing = [name for name in needed.get(self.dialect, ()) if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"dialect {self.dialect} needs {', '.join(missing)}")
+        if self.dialect != "yinling" and (self.secret is None) == (self.password is None):
+            raise ValueError(f"dialect {self.dialect} needs the device's secret, or username, password and client_id")
+        return self
+
+
+AnyChannel = RobotSettings | AppriseSettings | ScaipSettings | SmsModemSettings | MqttChannelSettings
 ChannelSettings = Annotated[AnyChannel, Field(discriminator="type")]

@@ -23,6 +23,7 @@ from analytics.falls.model import shipped
 from analytics.kinds import KINDS
 from device_drivers.registry import broken_drivers, find_driver
 from gateway import box_health, wiring
+from gateway.alerts.channel_answers import apply_answer
 from gateway.alerts.dispatcher import Dispatcher
 from gateway.alerts.lifecycle import EntryType
 from gateway.alerts.prompts import CHANNEL as PROMPT_CHANNEL
@@ -32,6 +33,7 @@ from gateway.broadcast import Broadcast
 from gateway.broker.supervisor import Broker
 from gateway.care import read_care
 from gateway.channels.make import make_channels
+from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.database import open_database
@@ -53,7 +55,7 @@ from gateway.watches import Around, Watches
 from gateway.ways import ways_in
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 
     from analytics.care import Care
     from analytics.findings import Finding
@@ -184,6 +186,9 @@ class Gateway:
             self.forwarder.start()
         if self.home_assistant is not None:
             self.home_assistant.start()
+        for name, channel in self._channels.items():
+            if isinstance(channel, MqttChannel):
+                channel.start(partial(self._channel_answered, name))
         stopping = asyncio.create_task(stop.wait())
         tasks = {asyncio.create_task(part, name=name) for name, part in self._parts()}
         try:
@@ -391,6 +396,11 @@ class Gateway:
         mine = [device for device, owner in self._owners.items() if owner == resident_id]
         there = [device for device in mine if any(device in port.connected_devices for port in ports)]
         return [device for device in there if FIND in find_driver(self._families[device]).commands]
+
+    async def _channel_answered(self, channel: str, body: bytes) -> Mapping[str, Any]:
+        """A person's answer that came back through a channel, and what became of it."""
+        result: Mapping[str, Any] = await self.in_database(apply_answer, self.alerts, channel, body, self.clock())
+        return result
 
     async def _watch_on_call(self) -> None:
         await self.in_database(self.alerts.watch_on_call, self.clock())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from gateway.alerts.policy import Timing
 from gateway.alerts.prompts import Prompts, SpokenPrompt
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.broker.config import BrokerOptions, BrokerUser, hash_password, share_filters
+from gateway.channel_settings import MqttChannelSettings
 from gateway.config import ConfigError
 from gateway.home_assistant_link import HomeAssistantLink
 from gateway.mishaps import MishapLog
@@ -55,6 +56,7 @@ log = structlog.get_logger(__name__)
 
 GATEWAY_USER = "yinling-gateway"
 HOME_ASSISTANT_USER = "home-assistant"
+MQTT_READER = "alerts-"
 PAGE_PERIOD_S = 1.5
 BUS_PERIOD_S, BUS_TIMEOUT_S, BUS_LONGEST_S = 0.2, 0.5, 5.0
 CALLBACK_PATH = "/api/v1/assist/callback"
@@ -89,7 +91,9 @@ def gateway_user(settings: Settings) -> BrokerUser:
 
 
 def own_users(settings: Settings) -> list[BrokerUser]:
-    """The accounts on the embedded broker that belong to no device: the gateway's, and Home Assistant's if wanted."""
+    """The accounts on the embedded broker that belong to no device: the gateway's, Home Assistant's if wanted, and one
+    for whoever reads the alerts of an MQTT channel.
+    """
     users = [gateway_user(settings)]
     home = settings.home_assistant
     if home.enabled:
@@ -97,6 +101,12 @@ def own_users(settings: Settings) -> list[BrokerUser]:
         read = (f"{home.prefix}/#", f"{home_assistant.BASE}/#")
         write = (f"{home.prefix}/status",)
         users.append(BrokerUser(HOME_ASSISTANT_USER, hash_password(password), write, read))
+    for name, channel in settings.channels.items():
+        if isinstance(channel, MqttChannelSettings) and channel.host is None:
+            password = own_secret(settings.data, f"{MQTT_READER}{name}").get_secret_value()
+            base = channel.base
+            mine = BrokerUser(f"{MQTT_READER}{name}", hash_password(password), (f"{base}/answers",), (f"{base}/#",))
+            users.append(mine)
     return users
 
 
@@ -106,17 +116,23 @@ def home_assistant_link(
     """What tells Home Assistant, None where that is not wanted. Raises ConfigError."""
     if not settings.home_assistant.enabled:
         return None
+    will = (home_assistant.AVAILABILITY, home_assistant.OFFLINE)
+    options = replace(own_session(settings, "home-assistant"), will=will)
+    return HomeAssistantLink(MqttSession(options, loop, context.clock), context)
+
+
+def own_session(settings: Settings, name: str, subscriptions: tuple[str, ...] = ()) -> MqttOptions:
+    """For a session of our own with the broker of the settings. name: what its client id ends in."""
     username, password = _login(settings)
-    options = MqttOptions(
+    return MqttOptions(
         host=_reach(settings.mqtt),
         port=settings.mqtt.port,
-        client_id=f"{settings.mqtt.client_id}-home-assistant",
+        client_id=f"{settings.mqtt.client_id}-{name}",
+        subscriptions=subscriptions,
         username=username,
         password=password,
         tls=_client_tls(settings, settings.mqtt.tls),
-        will=(home_assistant.AVAILABILITY, home_assistant.OFFLINE),
     )
-    return HomeAssistantLink(MqttSession(options, loop, context.clock), context)
 
 
 def device_users(registry: Registry) -> list[BrokerUser]:

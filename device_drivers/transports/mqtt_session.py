@@ -117,6 +117,7 @@ class MqttSession:
         self._connection = 0
         self._ack_lock = threading.Lock()
         self._casual: dict[str, None] = {}
+        self._unconfirmed: dict[int, asyncio.Future[None]] = {}
         self._started = False
         self._client = self._make_client()
 
@@ -136,7 +137,7 @@ class MqttSession:
         self._client.disconnect()
         with contextlib.suppress(AttributeError):  # paho joins a thread that may have ended and gone in this moment
             self._client.loop_stop()
-        for name in ("on_connect", "on_disconnect", "on_message", "on_subscribe"):
+        for name in ("on_connect", "on_disconnect", "on_message", "on_subscribe", "on_publish"):
             setattr(self._client, name, None)  # no circle back to us: its sockets close with its last reference
 
     async def take(self) -> list[MqttMessage]:
@@ -162,6 +163,24 @@ class MqttSession:
     def publish(self, topic: str, payload: bytes, qos: int = 1, *, retain: bool = False) -> None:
         """Send; queued by the client while the broker is away."""
         self._client.publish(topic, payload, qos=qos, retain=retain)
+
+    async def deliver(self, topic: str, payload: bytes) -> bool:
+        """Send with QoS 1 and wait until the broker has confirmed it; False where there is no connection.
+
+        Bound it by a time-out. Nothing is queued: what was given up may still arrive if the connection comes back.
+        """
+        if not self.health.connected:
+            return False
+        sent = self._client.publish(topic, payload, qos=1)
+        if sent.rc != mqtt.MQTT_ERR_SUCCESS:
+            return False
+        # The confirmation is handed over to this loop, so it cannot come before the next line.
+        confirmed = self._unconfirmed[sent.mid] = self._loop.create_future()
+        try:
+            await confirmed
+        finally:
+            del self._unconfirmed[sent.mid]
+        return True
 
     def listen(self, filters: Iterable[str]) -> None:
         """Also listen here, with QoS 0, from now on and after every reconnect; filters known already change nothing."""
@@ -218,7 +237,19 @@ class MqttSession:
         client.on_disconnect = self._guarded("on_disconnect", self._disconnected)
         client.on_message = self._guarded("on_message", self._arrived)
         client.on_subscribe = self._guarded("on_subscribe", self._subscribed)
+        client.on_publish = self._guarded("on_publish", self._published)
         return client
+
+    def _published(
+        self, _client: mqtt.Client, _data: Any, mid: int, _reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._confirm, mid)
+
+    def _confirm(self, mid: int) -> None:
+        confirmed = self._unconfirmed.get(mid)
+        if confirmed is not None and not confirmed.done():
+            confirmed.set_result(None)
 
     def _connected(
         self, client: mqtt.Client, _data: Any, _flags: Any, reason: ReasonCode, _properties: Properties | None

@@ -44,7 +44,11 @@ def test_every_type_by_its_name(folder: Path) -> None:
         phone={"type": "apprise", "url": {"file": "url"}},
         arc={"type": "scaip", "receivers": ["sip:a@b"], "controller_id": "1", "password": token},
         sms={"type": "sms_modem", "url": "/dev/modem", "pin": token},
-    ) == ["group", "other", "phone", "arc", "sms"]
+        hub={"type": "mqtt"},
+        other_hub={"type": "mqtt", "host": "broker.example", "password": token, "username": "u"},
+        ali={"type": "mqtt", "dialect": "alink", "product_key": "p", "device_name": "d", "host": "h", "secret": token},
+        huawei={"type": "mqtt", "dialect": "iotda", "device_id": "d", "host": "h", "secret": token, "report": "events"},
+    ) == ["group", "other", "phone", "arc", "sms", "hub", "other_hub", "ali", "huawei"]
 
 
 @pytest.mark.parametrize(
@@ -57,6 +61,10 @@ def test_every_type_by_its_name(folder: Path) -> None:
         ("arc", {"type": "scaip", "receivers": ["sip:a@b"], "controller_id": "1", "ca_file": "absent"}),
         ("arc", {"type": "scaip", "receivers": [], "controller_id": "1"}),
         ("pigeon", {"type": "pigeon"}),
+        ("hub", {"type": "mqtt", "dialect": "alink", "product_key": "p", "device_name": "d", "host": "h"}),
+        ("hub", {"type": "mqtt", "dialect": "iotda", "secret": {"file": "token"}}),
+        ("hub", {"type": "mqtt", "host": "h", "ca_file": "absent"}),
+        ("hub", {"type": "mqtt", "base": "a/#"}),
     ],
 )
 def test_what_is_wrong_is_named(folder: Path, name: str, wanted: dict[str, Any]) -> None:
