@@ -65,6 +65,7 @@ MEANINGS: Mapping[str, Meaning] = {
     "unattended": Meaning("unattended", Phase.CONFIRMED, 0.7, frozenset({"abnormal"})),
     "fence": Meaning("fence_left", Phase.CONFIRMED, 0.8, frozenset({"out", "crossed"})),
     "sleep_anomaly": Meaning("sleep_anomaly", Phase.CONFIRMED, 0.6, frozenset({"short", "long", "absent"})),
+    "bed_wet": Meaning("incontinence", Phase.CONFIRMED, 0.9),
     "tamper": Meaning("tamper", Phase.CONFIRMED, 0.95),
 }
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from analytics.daily.home import HomeWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
 from analytics.fusion import WINDOW_S, FallFusion
 from analytics.limit_table import RULES, Rule
@@ -202,6 +203,7 @@ def default_engine(
         VitalLimits(rules),
         WeightGain(),
         VitalWatch(offset_s),
+        HomeWatch(offset_s),
         RhythmWatch(),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         fusion=FallFusion(window_s=fusion_window_s),

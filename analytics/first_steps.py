@@ -126,6 +126,38 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "不急。今明两天问问老人的感觉、吃喝和服药，下次看病时带上曲线。",
         "No hurry. Ask within two days how they feel, eat and drink; show the doctor the curve.",
     ),
+    "bed_exit": FirstStep(
+        "去看老人，扶着去卫生间，防止摔倒。", "Go and help the person to the toilet, so that they do not fall."
+    ),
+    "bed_long": FirstStep("去看老人是否不舒服、起不来。", "Go and see whether the person is unwell or cannot get up."),
+    "turn_due": FirstStep(
+        "给老人翻身，看骶尾、脚跟有没有发红。", "Turn the person; look for red skin at the tail bone and the heels."
+    ),
+    "incontinence": FirstStep("给老人换尿垫、清洁皮肤。", "Change the pad and clean the skin."),
+    "restless_night": FirstStep(
+        "去看老人：疼吗、憋尿吗、气急吗；白天告诉医生。", "Go and see: pain, bladder, breath? Tell the doctor by day."
+    ),
+    "no_sign_of_life": FirstStep(
+        "马上打电话；不接就上门看老人，叫不醒打 120。",
+        "Telephone at once; if nobody answers, go there; call an ambulance if they do not wake.",
+    ),
+    "not_back": FirstStep(
+        "打电话给老人和常去的地方；找不到就打 110。", "Call the person and where they usually go; else call the police."
+    ),
+    "door_at_night": FirstStep(
+        "马上去门口看老人是否出门，陪着回来。", "Go to the door at once; see whether they left, and bring them back."
+    ),
+    "fridge_open": FirstStep("打电话提醒，或去关上冰箱门。", "Remind the person by telephone, or close the fridge."),
+    "stove_on": FirstStep(
+        "马上打电话；不接就去关火，看老人。", "Telephone at once; if nobody answers, go and turn it off."
+    ),
+    "room_cold": FirstStep(
+        "看老人冷不冷，开取暖、加衣被。", "See whether the person is cold; heat the room, add clothes."
+    ),
+    "room_hot": FirstStep(
+        "让老人喝水、降温；头晕、发热、说胡话打 120。",
+        "Let the person drink, cool the room; call an ambulance for dizziness, fever or confused speech.",
+    ),
     "signal_poor": FirstStep(
         "看看老人；再把设备戴紧、夹好或擦净。在恢复前，请用手测。",
         "See that the person is well; then fit the device tightly or clean it. Until then measure by hand.",

@@ -143,6 +143,7 @@ SIGNALS: Mapping[str, Signal] = {
         _event(
             "consciousness", 12 * 3600.0, "意识", "Consciousness", "alert", "confusion", "voice", "pain", "unresponsive"
         ),
+        _event("bed_wet", None, "尿湿", "Wet bed or pad"),
         _event("sleep_state", 1_200.0, "睡眠状态", "Sleep state", "deep", "light", "awake", "none"),
         _event("sleep_anomaly", None, "睡眠异常", "Sleep anomaly", "short", "long", "absent", "none"),
         _event("sleep_grade", None, "睡眠评级", "Sleep grade", "none", "good", "medium", "bad"),

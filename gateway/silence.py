@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from analytics.daily.home_table import PLACES
 from device_drivers.registry import UnknownFamilyError, find_driver
 
 if TYPE_CHECKING:
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 NAMES = ("lost_after_s", "signal_lost_after_s")
 
 
-def watch_options(devices: Iterable[Device]) -> dict[str, dict[str, float]]:
+def watch_options(devices: Iterable[Device]) -> dict[str, dict[str, Any]]:
     """Options of each device for the engine: its own options of these names, or what is usual in its family."""
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for device in devices:
-        limits = found[device.id] = _usual(device.family)
+        limits: dict[str, Any] = {**_usual(device.family)}
+        found[device.id] = limits
+        if device.options.get("place") in PLACES[1:]:
+            limits["place"] = device.options["place"]
         for name in NAMES:
             own = device.options.get(name)
             if isinstance(own, int | float) and not isinstance(own, bool) and own > 0:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from analytics.care import USUAL
+from analytics.daily.home_table import HOME_RULES
 from analytics.device_events import MEANINGS
 from analytics.device_watch import TechnicalOptions
 from analytics.first_steps import FIRST_STEPS
@@ -108,6 +109,7 @@ CARE_WORDS = {
     "heart_failure": ("心力衰竭：看体重", "heart failure: weight is watched"),
     "dementia": ("认知障碍：夜间看门", "dementia: doors are watched at night"),
     "bed_bound": ("卧床：翻身提醒", "bed-bound: is reminded to be turned"),
+    "bed_exit": ("夜间每次离床都报", "every time out of bed at night is told"),
     "bed_return_min": ("夜间离床最长", "longest time out of bed at night"),
     "bed_long_min": ("卧床最长", "longest time in bed"),
     "turning_min": ("翻身间隔", "between two turns"),
@@ -162,7 +164,16 @@ def metrics_table() -> str:
     return table(("metric", "中文", "English"), [(f"`{m.name}`", m.zh, m.en) for m in METRICS])
 
 
+def home_table() -> str:
+    rows = []
+    for r in HOME_RULES:
+        span = f"`{r.setting}`" if r.setting else f"{r.minutes:g} min"
+        rows.append((f"`{r.name}`", r.begins_zh, r.begins_en, span, f"`{r.kind}`" if r.kind else "–", r.source))
+    return table(("rule", "从何时起", "counts from", "时长 lasts", "kind", "来源 source"), rows)
+
+
 TABLES = {
+    "home": home_table,
     "news2": news2_table,
     "quality": quality_table,
     "metrics": metrics_table,

@@ -1,0 +1,434 @@
+"""What happens at home: bed, bathroom, signs of life, doors, rooms. Each rule is a clock that an event starts or stops.
+
+The clocks of all residents are one array (rows, rules) of due times; a step compares it with now once. Events are rare
+and change clocks one by one in the order of arrival; before an event takes effect, the clocks of that resident that
+ran out earlier have rung, so that the result does not depend on how the data was cut. Readings that only show life
+(heart beats, body movement) come often and move the clocks of everybody at once.
+
+Bed sensors of one resident are fused: the bed is taken while one of them says so, and left when all that have spoken
+within an hour say so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from analytics.care import USUAL
+from analytics.daily.home_table import (
+    COLD_CEL,
+    COLD_OVER_CEL,
+    HOME_RULES,
+    HOT_CEL,
+    HOT_OVER_CEL,
+    PLACES,
+    RESTLESS_EXITS,
+    RULE_INDEX,
+    STOVE_CEL,
+    STOVE_OVER_CEL,
+    TURN_MOVEMENT,
+)
+from analytics.findings import Evidence, Finding, Phase
+from analytics.slots import Column, SlotTable
+from device_drivers.observations import DeviceEvent, Quality, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from analytics.care import Care
+    from device_drivers.observations import Observation
+
+SECOND_NS = 1_000_000_000
+MINUTE_NS = 60 * SECOND_NS
+DAY_MIN = 24 * 60
+NEVER = 2**62
+CHINA_S = 8 * 3600
+BED_FRESH_NS = 3600 * SECOND_NS
+VERSION = 1
+_SIGNS = frozenset({"heart_rate", "body_movement"})
+_QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
+_ROOMS = frozenset({"presence", "occupancy", "motion"})
+
+
+@dataclass(slots=True)
+class _Home:
+    key: str
+    resident_id: str | None
+    row: int
+    care: Care = USUAL
+    devices: dict[str, str] = field(default_factory=dict)
+    beds: dict[str, tuple[bool, int]] = field(default_factory=dict)
+    in_bed: bool | None = None
+    exits: list[int] = field(default_factory=list)
+    away: bool = False
+    since: dict[int, int] = field(default_factory=dict)
+    by: dict[int, str] = field(default_factory=dict)
+    open: dict[int, str] = field(default_factory=dict)
+    restless: int = -1
+
+
+class HomeWatch:
+    """Detector of bed, daily life and surroundings. offset_s: seconds east of UTC at a time in UTC ns."""
+
+    signals: ClassVar[frozenset[str]] = (
+        _SIGNS
+        | _ROOMS
+        | {"bed_occupancy", "room", "door", "vibration", "button", "help_button", "room_temperature", "sleep_turns"}
+    )
+
+    def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
+        self.rejected = 0
+        self._offset_s = offset_s
+        self._table = SlotTable(
+            {
+                "due": Column(np.int64, NEVER, len(HOME_RULES)),
+                "sign": Column(np.int64, 0),
+                "span": Column(np.int64, 0),
+                "special": Column(np.bool_, False),
+            }
+        )
+        self._homes: dict[str, _Home] = {}
+        self._home_at: dict[int, _Home] = {}
+        self._home_of: dict[str, _Home] = {}
+        self._care: dict[str, Care] = {}
+        self._signs: tuple[list[int], list[int]] = ([], [])
+        self._found: list[Finding] = []
+
+    def attach(self, device_id: str, resident_id: str | None, *, place: str = "") -> None:
+        """Start to watch a device. place: one of PLACES; any other is taken for a room of no special kind."""
+        home = self._home_of.get(device_id)
+        if home is not None and home.resident_id != resident_id:
+            self.detach(device_id)
+            home = None
+        if home is None:
+            key = f"device {device_id}" if resident_id is None else f"resident {resident_id}"
+            home = self._homes.get(key)
+            if home is None:
+                home = _Home(key, resident_id, self._table.acquire(), self._care.get(resident_id or "", USUAL))
+                self._homes[key] = self._home_at[home.row] = home
+                self._write_span(home)
+            self._home_of[device_id] = home
+        home.devices[device_id] = place if place in PLACES else ""
+
+    def detach(self, device_id: str) -> None:
+        """Stop watching; with the last device of a resident the clocks go."""
+        home = self._home_of.pop(device_id, None)
+        if home is None:
+            return
+        self._absorb()
+        del home.devices[device_id]
+        home.beds.pop(device_id, None)
+        for rule in [rule for rule, device in home.by.items() if device == device_id]:
+            self._clock(home, rule, NEVER)
+            home.open.pop(rule, None)
+        if not home.devices:
+            del self._homes[home.key], self._home_at[home.row]
+            self._table.release(home.row)
+
+    def set_care(self, resident_id: str, care: Care) -> None:
+        """The resident's own spans and night; clocks that run keep the span they began with."""
+        self._care[resident_id] = care
+        home = self._homes.get(f"resident {resident_id}")
+        if home is not None:
+            self._absorb()
+            home.care = care
+            self._write_span(home)
+
+    def resume(self, finding: Finding, now_ns: int) -> bool:  # noqa: ARG002 - as all detectors
+        """A finding that is open from before: it ends when its cause does."""
+        rule = RULE_INDEX.get(str(finding.evidence.get("rule", "")).split("/")[0])
+        home = self._home_of.get(finding.devices[0]) if finding.devices else None
+        if rule is None or home is None or HOME_RULES[rule].kind != finding.kind:
+            return False
+        home.open[rule], home.by[rule], home.since[rule] = finding.episode, finding.devices[0], finding.at_ns
+        self._mark(home)
+        return True
+
+    def close(self, episode: str) -> None:
+        """A person has resolved it; the next start of the clock begins anew."""
+        for home in self._homes.values():
+            for rule in [rule for rule, known in home.open.items() if known == episode]:
+                del home.open[rule]
+                self._mark(home)
+
+    def ingest(self, observations: Sequence[Observation]) -> None:
+        """Take events in the order of arrival; queue readings that show life."""
+        homes, (rows, times) = self._home_of, self._signs
+        for o in observations:
+            home = homes.get(o.device_id)
+            if home is None or o.stored:
+                continue
+            received = o.received_ns
+            if not 0 <= received < NEVER // 2:
+                self.rejected += 1
+                continue
+            if type(o) is Reading:
+                if o.value is None or o.quality is not Quality.GOOD or o.value != o.value:
+                    continue
+                if o.signal in _SIGNS:
+                    if o.value > 0:
+                        rows.append(home.row)
+                        times.append(received)
+                    if o.signal == "heart_rate" or o.value < TURN_MOVEMENT:
+                        continue
+                self._absorb()
+                self._ring(home, received)
+                self._reading(home, o)
+            elif type(o) is DeviceEvent and o.value is not None:
+                self._absorb()
+                self._ring(home, received)
+                self._event(home, o)
+
+    def _write_span(self, home: _Home) -> None:
+        """Only somebody's home is watched for signs of life."""
+        minutes = home.care.quiet_min if home.resident_id is not None else 0.0
+        self._table["span"][home.row] = int(minutes * MINUTE_NS)
+
+    def _mark(self, home: _Home) -> None:
+        """Whether a sign of life changes more than one clock."""
+        self._table["special"][home.row] = home.away or _QUIET in home.open or _NOT_BACK in home.open
+
+    def step(self, now_ns: int) -> list[Finding]:
+        """Everything that has run out by now, in order of time."""
+        self._absorb()
+        for row in np.flatnonzero(self._table["due"].min(axis=1) <= now_ns):
+            self._ring(self._home_at[int(row)], now_ns)
+        found, self._found = self._found, []
+        found.sort(key=lambda finding: (finding.at_ns, finding.episode))
+        return found
+
+    def _absorb(self) -> None:
+        """Readings that show life: clocks that ran out before them ring, then all begin anew."""
+        rows, times = self._signs
+        if not rows:
+            return
+        row, at = np.array(rows, dtype=np.int64), np.array(times, dtype=np.int64)
+        rows.clear()
+        times.clear()
+        t, n = self._table, self._table.capacity
+        first, last = np.full(n, NEVER, dtype=np.int64), np.full(n, -1, dtype=np.int64)
+        np.minimum.at(first, row, at)
+        np.maximum.at(last, row, at)
+        due, span = t["due"][:, _QUIET], t["span"]
+        calm = ~t["special"] & (t["due"][:, _LEFT] == NEVER) & (t["due"][:, _NOT_BACK] == NEVER)
+        calm &= (span == 0) | (((due == NEVER) | (due > first)) & (last - first < span))
+        quick = np.flatnonzero(calm & (last >= 0))
+        t["sign"][quick] = np.maximum(t["sign"][quick], last[quick])
+        due[quick] = np.where(span[quick] > 0, t["sign"][quick] + span[quick], NEVER)
+        for i in np.flatnonzero(~calm[row]):
+            home = self._home_at[int(row[i])]
+            self._ring(home, int(at[i]))
+            self._sign(home, int(at[i]), "")
+
+    def _ring(self, home: _Home, now_ns: int) -> None:
+        due = self._table["due"]
+        while due[home.row].min() <= now_ns:
+            rule = int(due[home.row].argmin())
+            at_ns = int(due[home.row, rule])
+            self._clock(home, rule, NEVER)
+            self._rung(home, rule, at_ns)
+
+    def _rung(self, home: _Home, rule: int, at_ns: int) -> None:
+        name, care = HOME_RULES[rule].name, home.care
+        if name == "left":
+            self._leave(home, at_ns)
+        elif name == "no_return":
+            if self._night(home, at_ns):
+                self._begin(home, rule, at_ns)
+        elif name == "quiet":
+            later = int(self._table["sign"][home.row]) + int(care.quiet_night_min * MINUTE_NS)
+            by_night = self._night(home, at_ns)
+            if by_night and at_ns < later:
+                self._clock(home, rule, later)
+            elif not by_night or care.quiet_night_min > 0:
+                self._begin(home, rule, at_ns)
+        else:
+            self._begin(home, rule, at_ns)
+
+    def _event(self, home: _Home, o: DeviceEvent) -> None:
+        place, at = home.devices[o.device_id], o.received_ns
+        if o.signal == "bed_occupancy":
+            self._bed(home, o)
+        elif o.signal == "room":
+            self._in_room(home, str(o.value), o)
+        elif o.signal in _ROOMS:
+            here = o.value in {True, "active", "still"}
+            if here and (not o.repeat or o.value == "active"):
+                self._sign(home, at, o.device_id)
+            if place:
+                self._in_room(home, place if here else "", o, leaving=not here)
+        elif o.signal == "door":
+            self._door(home, o, place)
+        elif o.value is True or (o.signal == "button" and o.value != "release"):
+            self._sign(home, at, o.device_id)
+
+    def _reading(self, home: _Home, o: Reading) -> None:
+        value, place = float(o.value or 0.0), home.devices[o.device_id]
+        if o.signal in {"body_movement", "sleep_turns"}:
+            self._stop(home, "turn_due", o.received_ns)
+            self._turning(home, o.received_ns, o.device_id)
+        elif place == "stove":
+            self._level(home, "stove", o, begins=value >= STOVE_CEL, ends=value <= STOVE_OVER_CEL)
+        elif o.signal == "room_temperature" and place not in {"outside", "fridge"}:
+            self._level(home, "cold", o, begins=value <= COLD_CEL, ends=value >= COLD_OVER_CEL)
+            self._level(home, "hot", o, begins=value >= HOT_CEL, ends=value <= HOT_OVER_CEL)
+
+    def _bed(self, home: _Home, o: DeviceEvent) -> None:
+        at = o.received_ns
+        if o.value not in {"in", "left"}:
+            return
+        home.beds[o.device_id] = (o.value == "in", at)
+        taken = any(inside and at - heard <= BED_FRESH_NS for inside, heard in home.beds.values())
+        if taken == home.in_bed:
+            return
+        known, home.in_bed = home.in_bed, taken
+        if taken:
+            for name in ("no_return", "bed_exit"):
+                self._stop(home, name, at)
+            self._start(home, "bed_long", at, o.device_id)
+            self._turning(home, at, o.device_id)
+        else:
+            for name in ("bed_long", "turn_due"):
+                self._stop(home, name, at)
+            if known and self._night(home, at):
+                self._out_at_night(home, at, o.device_id)
+        if known is not None:
+            self._sign(home, at, o.device_id)
+
+    def _out_at_night(self, home: _Home, at: int, device_id: str) -> None:
+        self._start(home, "no_return", at, device_id)
+        if home.care.bed_exit:
+            self._begin_now(home, "bed_exit", at, device_id)
+        night = self._noon_day(at)
+        home.exits = [one for one in home.exits if self._noon_day(one) == night] + [at]
+        if len(home.exits) >= RESTLESS_EXITS and home.restless != night:
+            home.restless = night
+            evidence: dict[str, Evidence] = {"rule": f"restless_night/{VERSION}", "exits": len(home.exits)}
+            name = f"restless_night:{home.resident_id or device_id}:{at}"
+            self._found.append(
+                Finding(name, "restless_night", home.resident_id, at, Phase.CONFIRMED, 0.6, (device_id,), evidence)
+            )
+
+    def _in_room(self, home: _Home, place: str, o: DeviceEvent, *, leaving: bool = False) -> None:
+        rule = RULE_INDEX["bathroom"]
+        if leaving:
+            if home.by.get(rule) == o.device_id:
+                self._stop(home, "bathroom", o.received_ns)
+        elif place == "bathroom":
+            if self._table["due"][home.row, rule] == NEVER and rule not in home.open:
+                self._start(home, "bathroom", o.received_ns, o.device_id)
+        elif not o.repeat or o.value == "active":
+            self._stop(home, "bathroom", o.received_ns)
+        if o.signal == "room" and not o.repeat:
+            self._sign(home, o.received_ns, o.device_id)
+
+    def _door(self, home: _Home, o: DeviceEvent, place: str) -> None:
+        at, opened = o.received_ns, o.value in {"open", True}
+        if place == "fridge":
+            if not opened:
+                self._stop(home, "fridge", at)
+            elif self._table["due"][home.row, RULE_INDEX["fridge"]] == NEVER:
+                self._start(home, "fridge", at, o.device_id)
+        if o.repeat:
+            return
+        self._sign(home, at, o.device_id)
+        if place == "main_door":
+            if opened and home.care.dementia and self._night(home, at):
+                self._begin_now(home, "door_at_night", at, o.device_id)
+            elif not opened:
+                self._stop(home, "door_at_night", at)
+                self._start(home, "left", at, o.device_id)
+
+    def _level(self, home: _Home, name: str, o: Reading, *, begins: bool, ends: bool) -> None:
+        rule = RULE_INDEX[name]
+        if begins and self._table["due"][home.row, rule] == NEVER and rule not in home.open:
+            self._start(home, name, o.received_ns, o.device_id)
+        elif ends and home.by.get(rule) == o.device_id:
+            self._stop(home, name, o.received_ns)
+
+    def _sign(self, home: _Home, at: int, device_id: str) -> None:
+        """Somebody lives and is at home."""
+        t = self._table
+        t["sign"][home.row] = max(int(t["sign"][home.row]), at)
+        home.away = False
+        for name in ("left", "quiet", "not_back"):
+            self._stop(home, name, at)
+        if t["span"][home.row] > 0:
+            home.by[_QUIET] = device_id or home.by.get(_QUIET, "")
+            self._clock(home, _QUIET, int(t["sign"][home.row] + t["span"][home.row]))
+        self._mark(home)
+
+    def _leave(self, home: _Home, at: int) -> None:
+        home.away = True
+        for name in ("quiet", "no_return", "bathroom"):
+            self._stop(home, name, at)
+        back_by = home.care.back_by_min
+        minute = self._minute_of_day(at)
+        if back_by >= 0 and minute < back_by:
+            due = at - at % MINUTE_NS + int((back_by - minute) * MINUTE_NS)
+            rule = RULE_INDEX["not_back"]
+            home.since[rule], home.by[rule] = at, home.by[_LEFT]
+            self._clock(home, rule, due)
+        self._mark(home)
+
+    def _turning(self, home: _Home, at: int, device_id: str) -> None:
+        if home.care.bed_bound and home.in_bed:
+            self._start(home, "turn_due", at, device_id)
+
+    def _start(self, home: _Home, name: str, at: int, device_id: str) -> None:
+        rule = RULE_INDEX[name]
+        row = HOME_RULES[rule]
+        minutes = float(getattr(home.care, row.setting)) if row.setting else row.minutes
+        home.since[rule], home.by[rule] = at, device_id
+        self._clock(home, rule, at + int(minutes * MINUTE_NS) if minutes > 0 else NEVER)
+
+    def _begin_now(self, home: _Home, name: str, at: int, device_id: str) -> None:
+        rule = RULE_INDEX[name]
+        if rule not in home.open:
+            home.since[rule], home.by[rule] = at, device_id
+            self._begin(home, rule, at)
+
+    def _stop(self, home: _Home, name: str, at: int) -> None:
+        rule = RULE_INDEX[name]
+        self._clock(home, rule, NEVER)
+        if rule in home.open:
+            self._say(home, rule, max(at, home.since.get(rule, at)), Phase.CLEARED, home.open.pop(rule))
+            self._mark(home)
+
+    def _begin(self, home: _Home, rule: int, at: int) -> None:
+        if rule in home.open:
+            return
+        name = HOME_RULES[rule].name
+        if rule == _QUIET:
+            home.since[rule] = int(self._table["sign"][home.row])
+            home.by[rule] = home.by.get(rule) or min(home.devices)
+        home.open[rule] = f"{name}:{home.resident_id or home.by[rule]}:{home.since[rule]}"
+        self._say(home, rule, at, Phase.CONFIRMED, home.open[rule])
+        self._mark(home)
+
+    def _say(self, home: _Home, rule: int, at: int, phase: Phase, episode: str) -> None:
+        row = HOME_RULES[rule]
+        evidence: dict[str, Evidence] = {
+            "rule": f"{row.name}/{VERSION}",
+            "lasted_min": round((at - home.since[rule]) / MINUTE_NS, 1),
+        }
+        place = home.devices.get(home.by[rule], "")
+        if place:
+            evidence["place"] = place
+        self._found.append(
+            Finding(episode, row.kind, home.resident_id, at, phase, row.confidence, (home.by[rule],), evidence)
+        )
+
+    def _clock(self, home: _Home, rule: int, due_ns: int) -> None:
+        self._table["due"][home.row, rule] = due_ns
+
+    def _minute_of_day(self, at_ns: int) -> int:
+        return (at_ns // SECOND_NS + self._offset_s(at_ns)) // 60 % DAY_MIN
+
+    def _night(self, home: _Home, at_ns: int) -> bool:
+        return home.care.is_night(self._minute_of_day(at_ns))
+
+    def _noon_day(self, at_ns: int) -> int:
+        return (at_ns // SECOND_NS + self._offset_s(at_ns) - 12 * 3600) // 86_400
