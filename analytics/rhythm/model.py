@@ -45,7 +45,7 @@ class Line:
         odds = np.full(features.shape[:-1], self.constant)
         for column, weight in enumerate(self.weights):
             odds += weight * features[..., column]
-        return np.rint(1000.0 * np.clip(odds, -STRONGEST, STRONGEST)).astype(np.int64)
+        return np.asarray(np.rint(1000.0 * np.clip(odds, -STRONGEST, STRONGEST)), np.int64)
 
 
 SHIPPED = Line((-2.737, -2.043, 1.249, -4.482, -4.117), -6.229, "af-line/1")

@@ -1,0 +1,1 @@
+"""Heart rate from the light sensor of a watch while its wearer moves."""
