@@ -81,7 +81,7 @@ class Failure:
         return mode
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Leaves the process's signal handlers alone: it may run beside other things."""
 
     @contextlib.contextmanager
@@ -106,7 +106,7 @@ class AssistService:
             else None
         )
         self._port = config.port
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._later: set[asyncio.Task[None]] = set()
         self.app = Starlette(
@@ -131,7 +131,7 @@ class AssistService:
         settings = uvicorn.Config(
             self.app, log_config=None, log_level="critical", lifespan="off", http="h11", ws="none", loop="asyncio"
         )
-        self._server = _Server(settings)
+        self._server = Server(settings)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listener]))
         self._resume()
         self.dead_man.resume(time.monotonic())
@@ -176,7 +176,7 @@ class AssistService:
             return _failure(mode, self.failure.seconds)
         body = await request.body()
         try:
-            event = self._checked(dict(request.headers), body)
+            event = checked_event(self._webhook, dict(request.headers), body)
             if event["type"] == HEARTBEAT:
                 self.dead_man.heard(event, time.monotonic(), time.time())
                 return JSONResponse({"accepted": True, "id": request.headers["webhook-id"]})
@@ -189,23 +189,6 @@ class AssistService:
             self.journal.add("fault", mode=mode, at=time.time())
             return _failure("half", 0.0)
         return JSONResponse({"accepted": True, "id": request.headers["webhook-id"]})
-
-    def _checked(self, headers: dict[str, str], body: bytes) -> dict[str, Any]:
-        """The event, if it is signed and has what we rely on. Raises WebhookVerificationError or ValueError."""
-        if len(body) > LARGEST_BODY:
-            raise ValueError("too large")
-        self._webhook.verify(body, headers, json_parse=False)
-        event = json.loads(body)
-        data = event.get("data") if isinstance(event, dict) else None
-        if not isinstance(data, dict):
-            raise ValueError("no event with data")  # noqa: TRY004 - what came was wrong, not our own types
-        needed = () if event.get("type") == HEARTBEAT else NEEDED_DATA
-        missing = [name for name in NEEDED if name not in event] + [name for name in needed if name not in data]
-        if missing:
-            raise ValueError(f"missing: {', '.join(missing)}")
-        if event["type"] not in (*EVENTS, HEARTBEAT) or event["id"] != headers["webhook-id"]:
-            raise ValueError("unknown type, or another id than the header's")
-        return dict(event)
 
     def _receive(self, webhook_id: str, event: dict[str, Any]) -> None:
         data = event["data"]
@@ -251,7 +234,7 @@ class AssistService:
     async def _sites(self, _request: Request) -> Response:
         return JSONResponse(self.dead_man.listed())
 
-    async def _watch(self, server: _Server) -> None:
+    async def _watch(self, server: Server) -> None:
         """Look for gateways that have fallen silent, for as long as this server listens."""
         while self._server is server:
             self.dead_man.look(time.monotonic(), time.time())
@@ -278,6 +261,24 @@ class AssistService:
         task: asyncio.Task[None] = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
+
+
+def checked_event(webhook: Webhook, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+    """The event, if it is signed and has what we rely on. Raises WebhookVerificationError or ValueError."""
+    if len(body) > LARGEST_BODY:
+        raise ValueError("too large")
+    webhook.verify(body, headers, json_parse=False)
+    event = json.loads(body)
+    data = event.get("data") if isinstance(event, dict) else None
+    if not isinstance(data, dict):
+        raise ValueError("no event with data")  # noqa: TRY004 - what came was wrong, not our own types
+    needed = () if event.get("type") == HEARTBEAT else NEEDED_DATA
+    missing = [name for name in NEEDED if name not in event] + [name for name in needed if name not in data]
+    if missing:
+        raise ValueError(f"missing: {', '.join(missing)}")
+    if event["type"] not in (*EVENTS, HEARTBEAT) or event["id"] != headers["webhook-id"]:
+        raise ValueError("unknown type, or another id than the header's")
+    return dict(event)
 
 
 def _failure(mode: Mode, seconds: float) -> Response:

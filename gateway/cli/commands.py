@@ -1,6 +1,7 @@
 """Imports every command module, so that each registers its commands."""
 
 from gateway.cli import (
+    assist,
     audit,
     bench,
     bench_alerts,
@@ -21,6 +22,7 @@ from gateway.cli import (
 )
 
 __all__ = [
+    "assist",
     "audit",
     "bench",
     "bench_alerts",
