@@ -202,6 +202,15 @@ class WatchSettings(SettingsPart):
         return self
 
 
+class LinkSettings(SettingsPart):
+    """Acknowledge links in messages to people. Off without a url."""
+
+    url: str | None = Field(None, pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")
+    """How people's telephones reach this box: https://box.example. Put TLS before it."""
+    hours: float = Field(24.0, gt=0, le=48)
+    """How long a link is good."""
+
+
 class PromptSettings(SettingsPart):
     """Asking residents on the spot while an alert is only suspected, besides the page on a tablet."""
 
@@ -255,6 +264,7 @@ class Settings(SettingsPart):
     alerts: AlertSettings = AlertSettings()  # type: ignore[call-arg]
     escalation: EscalationSettings = EscalationSettings()
     prompt: PromptSettings = PromptSettings()
+    links: LinkSettings = LinkSettings()  # type: ignore[call-arg]
     watch: WatchSettings = WatchSettings()  # type: ignore[call-arg]
     home_assistant: HomeAssistantSettings = HomeAssistantSettings()  # type: ignore[call-arg]
     base: Path = Field(Path(), exclude=True)

@@ -26,6 +26,7 @@ from gateway import box_health, wiring
 from gateway.alerts.channel_answers import apply_answer
 from gateway.alerts.dispatcher import Dispatcher
 from gateway.alerts.lifecycle import EntryType
+from gateway.alerts.links import make_links, with_links
 from gateway.alerts.prompts import CHANNEL as PROMPT_CHANNEL
 from gateway.alerts.prompts import FIND, DevicePrompt, PromptChannel
 from gateway.alerts.service import AlertService
@@ -139,7 +140,7 @@ class Gateway:
             rng=self.rng,
         )
         self.alerts.listen(self._alert_changed)
-        self._channels = make_channels(settings)
+        self._channels = with_links(make_channels(settings), make_links(settings))
         prompts = self.alerts.router.prompts
         if settings.prompt.devices:
             prompts.add(DevicePrompt(self._can_ring, self.command))

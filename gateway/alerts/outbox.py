@@ -356,6 +356,12 @@ class Outbox:
             row = session.scalars(query).first()
             return _item(row) if row is not None else None
 
+    def item(self, row_id: int) -> OutboxItem | None:
+        """One message, None where unknown."""
+        with self._database.read() as session:
+            row = session.get(OutboxRow, row_id)
+            return _item(row) if row is not None else None
+
     def oldest(self, now_ns: int) -> dict[Priority, float]:
         """Age in seconds of the oldest message of each priority that is still on its way.
 

@@ -231,6 +231,11 @@ class AlertService:
             remember_callback(recorder.session, external, now_ns, reason)
         return ExternalResult(not reason, repeated=False, reason=reason)
 
+    def seen_external(self, webhook_id: str) -> bool:
+        """Whether an answer of this identity has come before."""
+        with self._database.read() as session:
+            return session.get(CallbackRow, webhook_id) is not None
+
     # What is not to be told for a while
 
     def pause(self, resident_id: str, kind: str, seconds: float, *, reason: str, by: str, now_ns: int) -> holds.Silence:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from sqlalchemy.exc import OperationalError
 
+from gateway.alerts.links import make_links
 from gateway.api import (
     alerts,
     assist,
@@ -24,6 +25,7 @@ from gateway.api import (
     health,
     history,
     holds,
+    links,
     prompt,
     residents,
     statistics,
@@ -55,7 +57,7 @@ HEARTBEAT_S = 15.0
 ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
-    *(care.router, escalation.router, holds.router, prompt.router, statistics.router),
+    *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},
@@ -86,6 +88,8 @@ def create_api(
     app.state.turning = Turning()
     app.state.streams = Streams()
     app.state.lockout = Lockout()
+    app.state.links = make_links(context.settings)
+    app.state.link_guesses, app.state.link_presses = Lockout(), Lockout()
     app.state.callback_handler = assist.make_handler(context)
     install(app)
     for router in ROUTERS:

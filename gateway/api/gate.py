@@ -14,6 +14,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 
 from gateway.api.lockout import Lockout
+from gateway.api.open_paths import OPEN_PREFIXES
 from gateway.api.problems import Problem, response
 
 if TYPE_CHECKING:
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
     from gateway.api.keys import ApiKey
 
 MAX_BODY = 64 * 1024
-GUARDED = ("/api", "/health", "/metrics")
+GUARDED = ("/api", "/health", "/metrics", "/a")
 CALLBACK_PATH = "/api/v1/assist/callback"
 """Proves itself by its signature."""
-OPEN_PREFIX = "/api/v1/prompt/"
-"""The page of a resident's tablet: its address is the secret."""
 OPEN_PATHS = frozenset({"/health/live", "/health/ready", CALLBACK_PATH})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -63,7 +62,7 @@ class Gate:
         send = _with_headers(send)
         try:
             _check_length(Headers(scope=scope))
-            if path not in self._options.open_paths and not path.startswith(OPEN_PREFIX):
+            if path not in self._options.open_paths and not path.startswith(OPEN_PREFIXES):
                 scope.setdefault("state", {})["key"] = await self._key(scope)
         except Problem as problem:
             await response(problem)(scope, receive, send)

@@ -20,6 +20,7 @@ from device_drivers.codec import UnknownCommandError
 from gateway.alerts.holds import NotPausableError, UnknownHoldError
 from gateway.alerts.lifecycle import NamelessPersonError, RefusedTransitionError
 from gateway.alerts.service import UnknownAlertError
+from gateway.api.open_paths import shown
 from gateway.device_commands import CommandBusyError, NotConnectedError
 from gateway.registry import DuplicateRecordError, InvalidRecordError, UnknownRecordError
 from gateway.store.base import QueryError, StoreError
@@ -197,7 +198,7 @@ async def _on_unavailable(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _on_fault(request: Request, error: Exception) -> JSONResponse:
-    log.error("api.fault", path=request.url.path, method=request.method, error=repr(error))
+    log.error("api.fault", path=shown(request.url.path), method=request.method, error=repr(error))
     return response(Problem("internal"))
 
 

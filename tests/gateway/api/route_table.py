@@ -66,6 +66,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
 OPEN = {
     *(("GET", "/health/live"), ("GET", "/health/ready"), ("POST", "/api/v1/assist/callback")),
     *(("GET", "/api/v1/prompt/{token}"), ("POST", "/api/v1/prompt/{token}")),
+    *(("GET", "/a/{token}"), ("POST", "/a/{token}")),
 }
 
 

@@ -10,9 +10,10 @@ from route_table import OPEN, ROUTES, A, C, D, E, H, R, api_routes
 from sqlalchemy import event
 
 from gateway.api.app import DOCS_PATH, OPENAPI_PATH
-from gateway.api.gate import MAX_BODY, OPEN_PATHS, OPEN_PREFIX
+from gateway.api.gate import MAX_BODY, OPEN_PATHS
 from gateway.api.keys import USED_STEP_NS
 from gateway.api.lockout import ATTEMPTS, FIRST_LOCK_S
+from gateway.api.open_paths import OPEN_PREFIXES
 from gateway.api.scopes import ROLES, Role, Scope
 
 OTHERS = {"resident_id": "r2", "device_id": "w2", "contact_id": "c2", "hold_id": "1"}
@@ -31,7 +32,7 @@ def ask(site: ApiSite, route: tuple[str, str], key: Role | str | None, **ids: st
 
 def test_the_table_above_names_every_route(site: ApiSite) -> None:
     assert set(api_routes()) == set(ROUTES) | OPEN
-    assert {path for _, path in OPEN} == OPEN_PATHS | {OPEN_PREFIX + "{token}"}
+    assert {path for _, path in OPEN} == OPEN_PATHS | {prefix + "{token}" for prefix in OPEN_PREFIXES}
     described = site.get(OPENAPI_PATH).json()["paths"]
     assert {(method.upper(), path) for path, item in described.items() for method in item} == set(api_routes())
 
