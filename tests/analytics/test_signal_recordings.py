@@ -1,0 +1,34 @@
+"""Figures on the published recordings of beats and pulse waves: they must not get worse."""
+
+from __future__ import annotations
+
+import pytest
+
+from analytics.ppg.evaluation import evaluate_heart_rate
+from analytics.rhythm.evaluation import evaluate_rhythm
+from simulators.recordings.beats import load_afdb, load_rr_24h
+from simulators.recordings.spc2015 import load_ieee_spc
+from tests.conftest import reference
+
+pytestmark = pytest.mark.slow
+
+
+def test_fibrillation_and_its_false_alarms() -> None:
+    folder = reference("YINLING_DATA", "data")
+    series = [*load_afdb(folder / "afdb-rr.zip"), *load_rr_24h(folder / "rr-24h.zip")]
+    result = evaluate_rhythm(series)
+    assert len(series) == 51
+    assert result["beats"]["all"]["sensitivity"]["value"] >= 0.95
+    assert result["beats"]["all"]["specificity"]["value"] >= 0.983
+    assert result["fibrillation_time"]["found"] >= 0.95
+    assert result["false_episodes"]["normal"]["per_day"]["value"] <= 0.4
+    assert result["false_episodes"]["chf"]["per_day"]["value"] <= 0.1
+
+
+def test_heart_rate_on_the_treadmill() -> None:
+    result = evaluate_heart_rate(list(load_ieee_spc(reference("YINLING_DATA", "data") / "ieee-spc2015.zip")))
+    assert result["recordings"] == 12
+    assert result["mean_error"] <= 2.1
+    assert result["worst_recording"] <= 6.0
+    assert result["answered"]["value"] >= 0.95
+    assert result["naive_mean_error"] > 10.0
