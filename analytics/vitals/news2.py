@@ -38,6 +38,8 @@ for half an hour, a finger clip for one)."""
 HOLD_MIN = 5
 END_MIN = 15
 TREND_MIN = 60
+REST_MIN = 5
+"""Minutes after the last exercise in which heart and breath are not judged (typical default)."""
 KINDS = ("news2_single", "news2_medium", "news2_high")
 _PART_COLUMNS = {name: COLUMNS.index(name) for name in AGE_MIN if name in COLUMNS}
 VERSION = 1
@@ -65,6 +67,7 @@ class News2:
                 "held": Column(np.int64, 0, len(KINDS)),
                 "below": Column(np.int64, 0, len(KINDS)),
                 "open": Column(np.bool_, False, len(KINDS)),
+                "moved": Column(np.int64, NEVER_MIN),
                 "past": Column(np.int64, -1, TREND_MIN),
             }
         )
@@ -84,6 +87,8 @@ class News2:
         wanted = np.stack([awake == 3, current.total >= 5, current.total >= 7], axis=1) & t["real"][:, None]
         # Of the medium and the high one only one is told at a time.
         starts = wanted.copy()
+        # The chart is meant for somebody at rest.
+        starts[:, 1:] &= (minute - t["moved"] > REST_MIN)[:, None]
         starts[:, 1] &= ~wanted[:, 2] & ~t["open"][:, 2]
         t["held"][:] = np.where(starts, t["held"] + 1, 0)
         t["below"][:] = np.where(wanted, 0, t["below"] + 1)

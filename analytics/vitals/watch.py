@@ -15,6 +15,7 @@ import numpy as np
 
 from analytics.findings import Evidence, Finding, Phase
 from analytics.vitals.charts import Charts
+from analytics.vitals.exercise import CADENCE
 from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
 from analytics.vitals.news2 import KINDS as NEWS2_KINDS
 from analytics.vitals.news2 import VERSION as NEWS2_VERSION
@@ -56,6 +57,7 @@ class _Device:
     slot: int
     worn: bool = True
     steps: float | None = None
+    steps_ns: int = 0
 
 
 class VitalWatch:
@@ -230,6 +232,9 @@ class VitalWatch:
         before, device.steps = device.steps, o.value
         if before is not None and 0 <= o.value - before <= MAX_STEPS:
             self._nights.walked(device.owner.row, o.value - before)
+            if o.value - before >= CADENCE * max(1.0, (o.received_ns - device.steps_ns) / MINUTE_NS) > 0:
+                self._news2.table["moved"][device.owner.row] = self._minute_now()
+        device.steps_ns = o.received_ns
 
     def _event(self, device: _Device, o: DeviceEvent) -> None:
         row, minute = device.owner.row, self._minute_now()

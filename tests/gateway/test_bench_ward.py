@@ -1,0 +1,77 @@
+"""The simulated ward: the same from the same seed, and the engine finds what happens there without crying wolf."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from analytics.findings import Finding, Phase
+from gateway.cli import app, commands
+from gateway.cli.ward_score import play_ward, score_of
+from simulators.ward import ARTEFACTS, EVENTS, MINUTE_NS, START_NS, Ward
+
+
+def test_the_same_seed_gives_the_same_ward_and_another_one_another() -> None:
+    first, again, other = (Ward(4, 1, seed, 1) for seed in (3, 3, 4))
+    assert first.truths == again.truths
+    assert first.artefacts == again.artefacts
+    assert [first.minute(m) for m in range(60)] == [again.minute(m) for m in range(60)]
+    assert first.truths != other.truths
+
+
+def test_nothing_is_planned_on_top_of_another() -> None:
+    ward = Ward(10, 2, 1, 3)
+    planned = sorted([*ward.truths, *ward.artefacts], key=lambda t: (t.resident, t.begin))
+    for one, following in itertools.pairwise(planned):
+        assert one.resident != following.resident or one.end < following.begin
+    assert {t.name for t in ward.truths} <= set(EVENTS)
+    assert {t.name for t in ward.artefacts} <= set(ARTEFACTS)
+
+
+def test_what_happens_in_a_small_ward_is_found_and_little_else() -> None:
+    figures = play_ward(Ward(10, 1, 5, 1)).plain()
+    assert figures["events"]
+    missed = [name for name, one in figures["events"].items() if one["found"] < one["events"]]
+    assert missed == []
+    assert figures["false_total"] <= figures["target_total"]
+    delays = {name: one["median_delay_min"] for name, one in figures["events"].items()}
+    assert all(delays[name] <= 3 for name in ("fast heart", "slow heart", "low oxygen") if name in delays)
+
+
+def finding(kind: str, resident: str, minute: float) -> Finding:
+    at_ns = START_NS + round(minute * MINUTE_NS)
+    return Finding(f"{kind}{minute}", kind, resident, at_ns, Phase.CONFIRMED, 1.0, ("w",), {"rule": "x/1"})
+
+
+def test_scores_count_what_belongs_to_nothing() -> None:
+    ward = Ward(6, 1, 2, 1)
+    truth = next(t for t in ward.truths if t.name == "fast heart")
+    who = f"r{truth.resident}"
+    found = [
+        finding("heart_rate_high", who, truth.begin + 2),
+        finding("spo2_low", who, truth.begin + 3),
+        finding("heart_rate_high", "nobody", truth.begin + 2),
+    ]
+    score = score_of(ward, found)
+    assert score.delays["fast heart"] == [2.0]
+    assert {(one.kind, one.resident_id) for one, _ in score.false} == {("spo2_low", who), ("heart_rate_high", "nobody")}
+    figures = score.plain()
+    assert figures["false_about_people"] == round(2 / 6, 4)
+    assert figures["events"]["fast heart"]["sensitivity"] == 1.0
+    assert figures["events"]["very ill"]["median_delay_min"] is None
+    assert {one["why"] for one in figures["noisiest"]} == {"fast heart", "nothing planned"}
+
+
+def test_the_command_writes_the_figures(tmp_path: Path) -> None:
+    file = tmp_path / "ward.json"
+    args = ["bench", "ward", "--residents", "2", "--days", "1", "--each", "0", "--json", str(file)]
+    assert "bench_ward" in commands.__all__
+    result = CliRunner().invoke(app, args)
+    assert result.exit_code in {0, 1}, result.output
+    figures = json.loads(file.read_text(encoding="utf-8"))
+    assert figures["residents"] == 2
+    assert result.exit_code == int(figures["false_total"] > figures["target_total"])
+    assert "False findings" in result.output
