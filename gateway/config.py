@@ -136,6 +136,8 @@ class AssistSettings(SettingsPart):
     secrets: tuple[Secret, ...] = Field(min_length=1)
     """Signing secrets (`whsec_...`), the newest first; several while a key is being changed."""
     callback_secret: Secret
+    old_callback_secrets: tuple[Secret, ...] = ()
+    """Earlier secrets of the call-backs that still count, while a key is being changed."""
     allow_private: bool = False
     """Allow an address inside the local network (a centre's own server)."""
     heartbeat_s: float = Field(60.0, ge=0, le=3600)

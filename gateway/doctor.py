@@ -105,6 +105,9 @@ def _secrets(settings: Settings) -> Iterator[Check]:
     if settings.assist is not None:
         named += [("assist.secrets", one) for one in settings.assist.secrets]
         named.append(("assist.callback_secret", settings.assist.callback_secret))
+        named += [("assist.old_callback_secrets", one) for one in settings.assist.old_callback_secrets]
+    for name, channel in settings.channels.items():
+        named += [(f"channels.{name}.{field}", one) for field, one in channel if isinstance(one, Secret)]
     if settings.influx is not None:
         named.append(("influx.token", settings.influx.token))
     if settings.mqtt.password is not None:

@@ -20,6 +20,7 @@ from gateway.alerts.policy import TEST_ALERT
 from gateway.alerts.records import AlertFilter
 from gateway.box_watch import DISK_FAULT, DISK_LOW, QUEUE_LATE, BoxWatch, Condition
 from gateway.channel_settings import ScaipSettings
+from gateway.channels.mqtt_channel import MqttChannel
 from gateway.channels.webhook import WebhookChannel
 from gateway.clock_watch import ASSIST, NTP, ClockBook, kept_in_step
 from gateway.context import HealthItem
@@ -172,6 +173,9 @@ class Watches:
         now_s = self._around.monotonic()
         for far in self.far.values():
             yield _far_item(far, now_s)
+        for name, channel in self._around.channels.items():
+            if isinstance(channel, MqttChannel):
+                yield _mqtt_item(name, connected=channel.connected)
         found, step = self.clocks.best(now_s), kept_in_step(self._around.root)
         if found is not None or step is False:
             yield self._clock_item(now_s)
@@ -231,6 +235,12 @@ def _intervals(settings: Settings) -> dict[str, float]:
     """Seconds between heartbeats by channel."""
     found = {"webhook": settings.assist.heartbeat_s} if settings.assist is not None else {}
     return found | {name: one.heartbeat_s for name, one in settings.channels.items() if isinstance(one, ScaipSettings)}
+
+
+def _mqtt_item(name: str, *, connected: bool) -> HealthItem:
+    if connected:
+        return HealthItem(f"channel:{name}", True, f"通道 {name} 已连接", f"channel {name} is connected", {})
+    return HealthItem(f"channel:{name}", False, f"通道 {name} 未连接", f"channel {name} is not connected", {})
 
 
 def _far_item(far: FarSide, now_s: float) -> HealthItem:

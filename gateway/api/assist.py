@@ -51,7 +51,8 @@ def make_handler(context: Context) -> CallbackHandler | None:
     if assist is None:
         return None
     try:
-        verifier = CallbackVerifier([assist.callback_secret.load(context.settings.base)])
+        secrets = (assist.callback_secret, *assist.old_callback_secrets)
+        verifier = CallbackVerifier([one.load(context.settings.base) for one in secrets])
     except SecretError as error:
         raise ConfigError(f"assist.callback_secret: {error}") from error
     return CallbackHandler(context.alerts, verifier)

@@ -44,6 +44,11 @@ class MqttChannel:
     def __repr__(self) -> str:
         return f"MqttChannel(host={self._options.host!r})"
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there now."""
+        return self._session is not None and self._session.health.connected
+
     def start(self, answers: Answers) -> None:
         """Listen for people's answers from now on. answers: applies one, and says what became of it."""
         self._answers = answers

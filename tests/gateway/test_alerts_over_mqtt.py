@@ -59,6 +59,7 @@ def test_an_alert_goes_out_and_the_answer_comes_back(tmp_path: Path, free_port: 
         assert results == [{"id": said["id"], "type": "alert.acknowledged", "applied": True, "reason": ""}]
         (now,) = await gateway.in_database(gateway.alerts.open_alerts)
         assert now.acknowledged_by == "王芳"
+        assert {item.name: item.ok for item in gateway.watches.health()}["channel:hub"]
         await asyncio.to_thread(reader.stop)
         stop.set()
         await running

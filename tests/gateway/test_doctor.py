@@ -42,10 +42,12 @@ def test_everything_wrong_says_in_both_languages_what_to_do(tmp_path: Path, free
             "callback_secret": {"file": "c"},
         },
         influx={"url": f"http://127.0.0.1:{free_port}", "token": {"file": "t"}},
+        channels={"group": {"type": "wecom", "token": {"file": "absent"}}},
         api={"host": "0.0.0.0"},
     )
     failed = {name for name, check in found.items() if check.verdict is Verdict.FAIL}
     assert {"clock", "broker", "driver:nonsense", "serial:radar", "assist", "influx", "mqtt.password"} <= failed
+    assert "channels.group.token" in failed
     assert found["api.host"].verdict is Verdict.WARN
     for check in found.values():
         if check.verdict is not Verdict.OK:

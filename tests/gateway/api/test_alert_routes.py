@@ -228,6 +228,19 @@ def test_a_closed_alert_refuses_the_call_back_for_good(assisted: ApiSite) -> Non
     assert (answer.status_code, answer.json()["status"]) == (200, "refused")
 
 
+def test_while_its_key_is_changed_a_call_back_may_be_signed_with_either(
+    make_site: Callable[..., ApiSite], tmp_path: Path
+) -> None:
+    new = "whsec_" + base64.b64encode(b"n" * 32).decode()
+    (tmp_path / "new").write_text(new)
+    (tmp_path / "old").write_text(SIGNING_SECRET)
+    secrets = {"callback_secret": {"file": "new"}, "old_callback_secrets": [{"file": "old"}]}
+    site = make_site({"assist": {"url": "https://assist.example", "secrets": [{"file": "new"}], **secrets}})
+    alert = site.fall()
+    assert send(site, acknowledged(alert), "m1").json()["applied"]
+    assert send(site, acknowledged(alert), "m2", new).json()["applied"]
+
+
 def test_a_wrong_call_back_secret_ends_the_start(make_site: Callable[..., ApiSite], tmp_path: Path) -> None:
     (tmp_path / "short.secret").write_text("whsec_abc")
     secret = {"file": "short.secret"}
