@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from analytics.findings import Phase
 from analytics.first_steps import FIRST_STEPS
 from analytics.kinds import KINDS, Priority
+from analytics.words import NOTHING, why
 from gateway.alerts.alert import Outcome
 from gateway.alerts.card import NOWHERE, Place, card
 from gateway.audit import plain
@@ -29,6 +30,7 @@ PRIORITY_NAMES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW
 CHINA = ZoneInfo("Asia/Shanghai")
 SORRY = ("误报，打扰了，无需前往", "false alarm, sorry, no need to come")
 REOPENED = ("尚未处理完毕，再次报警", "not resolved in time, raised again")
+SAYS_WHY = frozenset({"alert.raised", "alert.updated"})
 VERBS = {
     "alert.raised": ("请立即处理", "please respond now"),
     "alert.updated": ("有新情况", "update"),
@@ -107,7 +109,11 @@ class PayloadBuilder:
             which = _device(session, alert.devices[0])
             called = which["name"] or which["id"]
             zh, en = f"{zh}，{called}", f"{en}, {called}"
-        return {"zh": f"{zh}，{moment}，{verb[0]}", "en": f"{en}, {moment}, {verb[1]}"}
+        said = why(alert.evidence, alert.confidence) if event in SAYS_WHY else NOTHING
+        zh, en = f"{zh}，{moment}", f"{en}, {moment}"
+        if said.zh:
+            zh, en = f"{zh}，{said.zh}", f"{en}, {said.en}"
+        return {"zh": f"{zh}，{verb[0]}", "en": f"{en}, {verb[1]}"}
 
     def _card(self, alert: Alert, resident: Resident | None) -> dict[str, str]:
         confirmed = alert.phase is Phase.CONFIRMED

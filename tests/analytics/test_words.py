@@ -1,0 +1,71 @@
+"""What was found in words: a carer at three in the morning reads the number, the limit, since when and how sure."""
+
+from __future__ import annotations
+
+import pytest
+
+from analytics.findings import Evidence
+from analytics.limit_table import RULES
+from analytics.vitals.news2 import AGE_MIN
+from analytics.vitals.news2_table import PARTS
+from analytics.words import PART_WORDS, UNITS, why
+from device_drivers.signals import SIGNALS
+
+
+@pytest.mark.parametrize(
+    ("evidence", "zh", "en"),
+    [
+        (
+            {"rule": "heart_rate_low/1", "signal": "heart_rate", "value": 38.0, "limit": 40.0, "held_s": 30.0},
+            "心率 38 次/分（限值 40），已 30 秒",
+            "Heart rate 38 /min (limit 40), for 30 s",
+        ),
+        (
+            {"signal": "systolic_pressure", "value": 185.0, "limit": 180.0, "held_s": 0.0},
+            "收缩压 185 mmHg（限值 180）",
+            "Systolic pressure 185 mmHg (limit 180)",
+        ),
+        (
+            {"signal": "body_weight", "value": 72.5, "gained_kg": 2.5, "limit": 2.0, "days": 3.0},
+            "3 天内增加 2.5 公斤，现 72.5 公斤",
+            "2.5 kg more within 3 days, now 72.5 kg",
+        ),
+        (
+            {
+                "score": 7, "scale": 1, "missing": "consciousness, body_temperature", "spo2_points": 3, "spo2": 91.0,
+                "oxygen_points": 2, "heart_rate_points": 2, "heart_rate": 112.4, "respiratory_rate_points": 0,
+                "score_an_hour_ago": 2,
+            },
+            "7 分（血氧 91、吸氧、心率 112.4），一小时前 2 分，未测：意识、体温",
+            ("score 7 (oxygen saturation 91, oxygen supply, heart rate 112.4), an hour ago 2, not measured: "
+            "consciousness, temperature"),
+        ),
+        (
+            {"metric": "resting_heart_rate", "zh": "夜间静息心率", "en": "Resting heart rate at night", "usual": 60.5,
+             "value": 71.0},
+            "夜间静息心率 71，平常 60.5",
+            "Resting heart rate at night 71, usually 60.5",
+        ),
+        ({"signal": "heart_rate", "reason": "flat_line"}, "心率：读数一成不变", "Heart rate: never changes"),
+        ({"rule": "bathroom/1", "lasted_min": 45.0, "place": "bathroom"}, "卫生间，已 45 分钟", "bathroom, for 45 min"),
+        ({"rule": "quiet/1", "lasted_min": 240.0}, "已 4.0 小时", "for 4.0 h"),
+        ({"rule": "bed_exit/1", "lasted_min": 0.0, "place": "bed"}, "床", "bed"),
+        ({"rule": "bed_exit/1", "lasted_min": 0.0}, "", ""),
+        ({"rule": "restless_night/1", "exits": 5}, "今夜离床 5 次", "5 times tonight"),
+        ({"rule": "help_call/1", "signal": "help_button"}, "", ""),
+        ({}, "", ""),
+    ],
+)  # fmt: skip
+def test_the_numbers_in_both_languages(evidence: dict[str, Evidence], zh: str, en: str) -> None:
+    assert why(evidence) == (zh, en)
+
+
+def test_how_sure_is_said_where_there_is_something_to_say() -> None:
+    assert why({"rule": "quiet/1", "lasted_min": 30.0}, 0.6) == ("已 30 分钟，把握 60%", "for 30 min, 60% sure")
+    assert why({}, 0.6) == ("", "")
+
+
+def test_every_signal_with_a_limit_has_a_unit_that_people_know() -> None:
+    assert {SIGNALS[rule.signal].unit for rule in RULES} <= set(UNITS)
+    assert set(PART_WORDS) == set(PARTS)
+    assert set(AGE_MIN) <= set(PART_WORDS)
