@@ -71,20 +71,24 @@ def boot_id(root: Path) -> str:
         return ""
 
 
-def was_off(last: Stamp | None, boot: str, now_ns: int, least_s: float, zone: tzinfo) -> Finding | None:
+def was_off(
+    last: Stamp | None, boot: str, now_ns: int, least_s: float, zone: tzinfo, *, clock_sure: bool = True
+) -> Finding | None:
     """What to tell at a start; None after less than least_s. zone: of the times in words.
 
-    A clock that stands before the last sign of life has lost its time: how long it was is not known then.
+    How long it was is not known when the clock stands well before the last sign of life, and after another boot of a
+    system that has no clock of its own and has not asked for the time yet (clock_sure False).
     """
     if last is None:
         return None
-    lost_clock = now_ns < last.at_ns
     away_s = (now_ns - last.at_ns) / 1e9
-    if not lost_clock and away_s < least_s:
+    rebooted = bool(boot and last.boot and boot != last.boot)
+    unknown = away_s < -least_s or (rebooted and not clock_sure and away_s < least_s)
+    if away_s < least_s and not unknown:
         return None
-    cause = "power" if boot and last.boot and boot != last.boot else "ended" if last.ended else "crash"
+    cause = "power" if rebooted else "ended" if last.ended else "crash"
     evidence: dict[str, Evidence] = {"rule": f"{WAS_OFF}/1", "cause": cause, "from": _local(last.at_ns, zone)}
-    if not lost_clock:
+    if not unknown:
         evidence |= {"to": _local(now_ns, zone), "seconds": round(away_s)}
     return Finding(f"{WAS_OFF}:{last.at_ns}", WAS_OFF, None, now_ns, Phase.CONFIRMED, 1.0, (THING,), evidence)
 

@@ -175,7 +175,7 @@ class Gateway:
         )
         await self._open_ways_in()
         await self._resume_faults()
-        self.watches.begin()
+        await self.watches.begin()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from analytics.kinds import Priority
 from gateway import drill, power
 from gateway.alerts.payload import rfc3339
@@ -91,12 +93,15 @@ class Watches:
             if interval_s > 0 and isinstance(around.channels.get(name), Beating):
                 self.far[name] = FarSide(name, interval_s, now_s)
 
-    def begin(self) -> None:
-        """Tell when nobody was watched, and begin to stamp."""
-        settings, now_ns = self._around.settings, self._around.clock()
-        found = power.was_off(self._stamps.read(), self._boot, now_ns, settings.watch.off_s, settings.site.zone)
+    async def begin(self) -> None:
+        """Tell when nobody was watched, and begin to stamp once that is on the disk."""
+        around, now_ns = self._around, self._around.clock()
+        settings = around.settings
+        sure = kept_in_step(around.root) is not False
+        last, zone = self._stamps.read(), settings.site.zone
+        found = power.was_off(last, self._boot, now_ns, settings.watch.off_s, zone, clock_sure=sure)
         if found is not None:
-            self._around.report([found])
+            await self._tell(found, now_ns)
         self._write_stamp(ended=False)
 
     def end(self) -> None:
@@ -179,6 +184,13 @@ class Watches:
         found, step = self.clocks.best(now_s), kept_in_step(self._around.root)
         if found is not None or step is False:
             yield self._clock_item(now_s)
+
+    async def _tell(self, finding: Finding, now_ns: int) -> None:
+        """Write it down now, before the stamp that it follows from is gone; if that fails, with the next turn."""
+        try:
+            await self._around.in_database(self._around.alerts.take_many, [finding], now_ns)
+        except SQLAlchemyError:
+            self._around.report([finding])
 
     def _conditions(self, now_s: float) -> Iterator[Condition]:
         least = self._around.settings.watch.disk_free_mb * 1_000_000

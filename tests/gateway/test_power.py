@@ -72,6 +72,17 @@ def test_a_clock_that_lost_its_time_is_told_without_an_end() -> None:
     assert "to" not in found.evidence
 
 
+def test_a_system_without_a_clock_of_its_own_does_not_hide_a_power_cut() -> None:
+    last = Stamp(T0 - 2 * 10**9, "a")
+    found = was_off(last, "b", T0, 60, CHINA, clock_sure=False)
+    assert found is not None
+    assert found.evidence["cause"] == "power"
+    assert "to" not in found.evidence
+    assert was_off(last, "a", T0, 60, CHINA, clock_sure=False) is None
+    assert was_off(last, "b", T0, 60, CHINA) is None
+    assert was_off(Stamp(T0 + 2 * 10**9, "a"), "b", T0, 60, CHINA) is None
+
+
 def supply(root: Path, name: str, **words: str) -> None:
     folder = root / "sys/class/power_supply" / name
     folder.mkdir(parents=True, exist_ok=True)
