@@ -251,7 +251,7 @@ class Ward:
                     self._put("fridge", who, minute + 0.5, "door", "closed")
                 else:
                     self._put("hall", who, minute, "motion", "active")
-                    self._put("hall", who, minute + 2, "motion", "still")
+                    self._put("hall", who, minute + 2, "motion", "none")
             minute += length
 
     def _go_out(self, who: int, minute: int, length: int) -> None:

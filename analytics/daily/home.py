@@ -319,7 +319,7 @@ class HomeWatch:
         elif place == "bathroom":
             if self._table["due"][home.row, rule] == NEVER and rule not in home.open:
                 self._start(home, "bathroom", o.received_ns, o.device_id)
-        elif not o.repeat or o.value == "active":
+        elif o.value == "active" or (o.value != "still" and not o.repeat):
             self._stop(home, "bathroom", o.received_ns)
         if o.signal == "room" and not o.repeat:
             self._sign(home, o.received_ns, o.device_id)

@@ -137,6 +137,7 @@ def test_a_long_stay_in_the_bathroom_by_presence_or_by_room() -> None:
         ("long_stay", "confirmed", 1.75)
     ]
     assert live([*stay, said("hall", "motion", "active", 1.5)], 3, CALM)[0] == []
+    assert live([*stay, said("hall", "motion", "still", 1.5)], 3, CALM)[0] == [("long_stay", "confirmed", 1.75)]
     assert live([*stay, said("bath", "presence", value=False, hour=1.5)], 3, CALM)[0] == []
     tag = [said("bed", "room", "bathroom", 1), said("bed", "room", "kitchen", 1.9)]
     assert live(tag, 3, CALM)[0] == [("long_stay", "confirmed", 1.75), ("long_stay", "cleared", 1.9)]
