@@ -71,6 +71,23 @@ def evaluate_heart_rate(
     _report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
 
 
+@evaluate_app.command("bed-exit")
+def evaluate_bed_exit(
+    path: SetPath,
+    dataset: Annotated[str, typer.Option(help="uci-427")] = "uci-427",
+    json_file: JsonFile = None,
+) -> None:
+    """Leaving the bed, from a sparse tag on the chest: by event, trials left out, beside a plain threshold."""
+    from analytics.bed_exit import evaluation
+    from simulators.recordings.bed427 import load_uci_427
+
+    def run(damaged: list[str]) -> Report:
+        _only(dataset, "uci-427")
+        return evaluation.evaluate_bed_exit(list(load_uci_427(path, lambda error: damaged.append(str(error)))))
+
+    _report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
+
+
 def _only(dataset: str, *known: str) -> None:
     if dataset not in known:
         raise ValueError(f"unknown dataset {dataset!r}; known: {', '.join(known)}")

@@ -1,12 +1,14 @@
-"""Figures on the published recordings of beats and pulse waves: they must not get worse."""
+"""Figures on the published recordings of beats, pulse waves and beds: they must not get worse."""
 
 from __future__ import annotations
 
 import pytest
 
+from analytics.bed_exit.evaluation import evaluate_bed_exit
 from analytics.ppg.evaluation import evaluate_heart_rate
 from analytics.rhythm.evaluation import evaluate_rhythm
 from simulators.recordings.beats import load_afdb, load_rr_24h
+from simulators.recordings.bed427 import load_uci_427
 from simulators.recordings.spc2015 import load_ieee_spc
 from tests.conftest import reference
 
@@ -32,3 +34,11 @@ def test_heart_rate_on_the_treadmill() -> None:
     assert result["worst_recording"] <= 6.0
     assert result["answered"]["value"] >= 0.95
     assert result["naive_mean_error"] > 10.0
+
+
+def test_leaving_the_bed() -> None:
+    trials = list(load_uci_427(reference("YINLING_DATA", "data") / "uci-427-bedexit.zip"))
+    result = evaluate_bed_exit(trials)
+    assert result["overall"]["exits"] == 83
+    assert result["overall"]["f1"]["value"] >= 0.58
+    assert result["overall"]["f1"]["value"] > result["plain_threshold"]["f1"]["value"] + 0.15

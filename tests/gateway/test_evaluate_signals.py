@@ -1,4 +1,4 @@
-"""`yinling evaluate rhythm | heart-rate` on small made-up sets: reports, damaged files, what cannot be read."""
+"""`yinling evaluate rhythm | heart-rate | bed-exit` on small made-up sets: reports, damaged files, errors."""
 
 from __future__ import annotations
 
@@ -62,6 +62,23 @@ def pulse_set(folder: Path) -> Path:
     return folder
 
 
+def bed_set(folder: Path) -> Path:
+    """Twelve trials: lying, sitting on the bed, walking off, on a chair."""
+    (folder / "S1_Dataset").mkdir(parents=True)
+    for number in range(1, 13):
+        chance = np.random.default_rng(number)
+        lines = []
+        for i, s in enumerate(np.arange(0, 120, 0.5)):
+            label = (3, 1, 4, 2)[min(i // 60, 3)]
+            front = 1.0 if label == 3 else 0.3
+            antenna = {3: 4, 1: 1, 4: 3, 2: 2}[label]
+            noise = chance.normal(0, 0.05)
+            lines.append(f"{s},{front + noise:.4f},{1 - front:.4f},0.02,{antenna},-58,1.2,922.75,{label}")
+        sex = "FM"[number % 2]
+        (folder / "S1_Dataset" / f"d1p{number:02d}{sex}").write_text("\n".join(lines))
+    return folder
+
+
 def test_rhythm_by_beat_by_time_and_a_day(tmp_path: Path) -> None:
     written = tmp_path / "report.json"
     beats, days = beat_set(tmp_path / "afdb"), day_set(tmp_path / "rr")
@@ -91,6 +108,16 @@ def test_heart_rate(tmp_path: Path) -> None:
     assert report["mean_error"] < 1.5
 
 
+def test_bed_exit(tmp_path: Path) -> None:
+    done = run("bed-exit", bed_set(tmp_path / "uci"), "--json", "-")
+    assert done.exit_code == 0, done.output
+    report = json.loads(done.output)
+    assert report["overall"]["exits"] == 12
+    assert report["overall"]["f1"]["value"] > 0.9
+    assert report["other_sex"]["f1"]["value"] > 0.9
+    assert abs(report["overall"]["delay_median_s"]) <= 5
+
+
 def test_what_cannot_be_evaluated_says_why(tmp_path: Path) -> None:
     beats = beat_set(tmp_path / "afdb")
     for arguments, words in (
@@ -101,6 +128,8 @@ def test_what_cannot_be_evaluated_says_why(tmp_path: Path) -> None:
         (("rhythm", beats, "--dataset", "rr-24h"), "nothing in it"),
         (("heart-rate", beats, "--dataset", "afdb"), "unknown dataset"),
         (("heart-rate", beats), "nothing in it"),
+        (("bed-exit", beats), "nothing in it"),
+        (("bed-exit", beats, "--dataset", "afdb"), "unknown dataset"),
     ):
         done = run(*arguments)
         assert done.exit_code == CANNOT, done.output

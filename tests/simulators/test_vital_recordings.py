@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from simulators.recordings.beats import RHYTHMS, load_afdb, load_rr_24h
+from simulators.recordings.bed427 import load_uci_427
 from simulators.recordings.matfile import MatError, matrices
 from simulators.recordings.spc2015 import load_ieee_spc
 from simulators.recordings.tree import RecordingError
@@ -137,3 +138,17 @@ def test_a_damaged_run_is_told_and_left_out(tmp_path: Path, spoiled: str) -> Non
     assert len(told) == 1
     with pytest.raises(RecordingError):
         list(load_ieee_spc(tmp_path))
+
+
+def test_a_trial_in_bed(tmp_path: Path) -> None:
+    row = "{},0.99,-0.28,-0.02,1,-69,0.8,920.75,{}"
+    (tmp_path / "d1p01M").write_text("\n".join([row.format(0, 3), row.format(0.75, 1), row.format(2, 4)]))
+    (tmp_path / "d1p02F").write_text("\n".join([row.format(0, 3), row.format(0.75, 5)]))
+    (tmp_path / "d1p03F").write_text("\n".join([row.format(2, 3), row.format(0.75, 1)]))
+    told: list[RecordingError] = []
+    (one,) = load_uci_427(tmp_path, told.append)
+    assert (one.name, one.sex, one.doing.tolist(), one.time_s.tolist()) == ("d1p01M", "M", [2, 0, 3], [0, 0.75, 2])
+    assert one.rssi_dbm.tolist() == [-69] * 3
+    assert len(told) == 2
+    with pytest.raises(RecordingError, match="d1p02F"):
+        list(load_uci_427(tmp_path))
