@@ -72,6 +72,13 @@ def span_of(month: str, zone: ZoneInfo) -> tuple[int, int]:
     return instant(first, time(), zone), instant(following, time(), zone)
 
 
+def so_far(from_ns: int, to_ns: int, now_ns: int) -> tuple[int, int]:
+    """A span up to now: what has not been yet is neither quiet nor open. Raises ValueError where it has not begun."""
+    if from_ns >= now_ns:
+        raise ValueError("has not begun")
+    return from_ns, min(to_ns, now_ns)
+
+
 def as_csv(report: Report) -> str:
     """One table: part, then the columns of that part."""
     out = io.StringIO()

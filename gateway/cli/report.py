@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from gateway.alerts.report import COLUMNS, HEADINGS, Report, as_csv, as_html, span_of
+from gateway.alerts.report import COLUMNS, HEADINGS, Report, as_csv, as_html, so_far, span_of
 from gateway.alerts.statistics import compute, read
 from gateway.cli import CANNOT, app, errors
 from gateway.cli.registry import registry_database
@@ -19,7 +21,7 @@ from gateway.registry import Registry
 
 @app.command("report")
 def report(
-    month: Annotated[str, typer.Option(help="Such as 2026-11")],
+    month: Annotated[str | None, typer.Option(help="Such as 2026-11; this month where left out")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write a table")] = None,
     html_file: Annotated[Path | None, typer.Option("--html", help="Write a page for printing")] = None,
     carers: Annotated[float, typer.Option(min=0.1, help="How many carers are there at a time")] = 1.0,
@@ -28,10 +30,11 @@ def report(
 ) -> None:
     """How fast alerts were told and answered, how often they were right, how many there were (报警月报)."""
     settings = load_settings(config)
+    month = month or f"{datetime.now(settings.site.zone):%Y-%m}"
     try:
-        from_ns, to_ns = span_of(month, settings.site.zone)
+        from_ns, to_ns = so_far(*span_of(month, settings.site.zone), time.time_ns())
     except ValueError as error:
-        errors.print(f"yinling: {month!r} is no month; write one such as 2026-11", highlight=False)
+        errors.print(f"yinling: {month!r} is no month, or has not begun; write one such as 2026-11", highlight=False)
         raise typer.Exit(CANNOT) from error
     with registry_database(config) as database:
         residents = len(Registry(database).residents())

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from gateway.console import markup, views
+from gateway.console import markup, telling, views
+from gateway.console.telling import Duty, Telling
 from gateway.console.trace import draw
 from gateway.device_view import DevicesView, Registered, look, read_registered
 
@@ -51,6 +52,8 @@ class Loaded:
     devices: Mapping[str, Device] = field(default_factory=dict)
     device_ids: Mapping[str, Sequence[str]] = field(default_factory=dict)
     registered: Registered | None = None
+    tellings: Mapping[str, Telling] = field(default_factory=dict)
+    duty: Duty = field(default_factory=Duty)
 
 
 @dataclass(slots=True)
@@ -69,6 +72,8 @@ class Board:
     live: Mapping[str, LiveDevice] = field(default_factory=dict)
     residents: Mapping[str, Resident] = field(default_factory=dict)
     devices_known: bool = False
+    tellings: Mapping[str, Telling] = field(default_factory=dict)
+    duty: Duty = field(default_factory=Duty)
     look: Callable[[], DevicesView] = lambda: DevicesView((), ())
     _devices: DevicesView | None = None
     _made: dict[tuple[Any, ...], str] = field(default_factory=dict)
@@ -122,6 +127,8 @@ def build(loaded: Loaded, context: Context, own_faults: Mapping[str, str]) -> Bo
         live=context.live.devices,
         residents=loaded.residents,
         devices_known=loaded.registered is not None,
+        tellings=loaded.tellings,
+        duty=loaded.duty,
         look=lambda: look(loaded.registered or Registered(), context.live, context.ways(), now_ns),
     )
 
@@ -212,8 +219,8 @@ class Watch:
             self._faults.pop(fault, None)
 
     async def _load_alerts(self) -> None:
-        alerts = await self._context.in_database(self._context.alerts.open_alerts)
-        self._loaded = replace(self._loaded, alerts=alerts, alerts_known=True)
+        alerts, tellings, duty = await self._context.in_database(_read_alerts, self._context)
+        self._loaded = replace(self._loaded, alerts=alerts, alerts_known=True, tellings=tellings, duty=duty)
 
     async def _load_registry(self) -> None:
         residents, registered = await self._context.in_database(_read_registry, self._context)
@@ -224,6 +231,11 @@ class Watch:
         self._loaded = replace(
             self._loaded, residents=residents, devices=devices, device_ids=dict(device_ids), registered=registered
         )
+
+
+def _read_alerts(context: Context) -> tuple[list[Alert], dict[str, Telling], Duty]:
+    alerts = context.alerts.open_alerts()
+    return alerts, *telling.read(context, alerts)
 
 
 def _read_registry(context: Context) -> tuple[dict[str, Resident], Registered]:

@@ -48,7 +48,7 @@ def login(language: str, theme: str, *, problem: str | None = None, person: str 
 <input id="key" name="key" type="password" autocomplete="current-password" maxlength="128" required>
 <button type="submit">{say("login.send")}</button>
 </form>"""
-    return _document(say("login.title"), language, theme, body, "login")
+    return document(say("login.title"), language, theme, body, "login")
 
 
 def enter(language: str, theme: str) -> str:
@@ -59,10 +59,11 @@ def enter(language: str, theme: str) -> str:
 <noscript><p class="y-fault-text">{say("enter.no_script")}</p></noscript>
 <p><a class="y-link" href="/console/login">{say("login.title")}</a></p>
 <form method="post" action="/console/enter" id="enter"><input type="hidden" name="ticket" id="ticket"></form>"""
-    return _document(say("enter.title"), language, theme, body, "enter")
+    return document(say("enter.title"), language, theme, body, "enter")
 
 
-def _document(title: str, language: str, theme: str, body: str, name: str) -> str:
+def document(title: str, language: str, theme: str, body: str, name: str) -> str:
+    """A plain page of the console. body: ready HTML; name: which page it is."""
     say = speaker(language)
     other = "zh-CN" if language == "en" else "en"
     return f"""<!doctype html>
@@ -73,6 +74,6 @@ def _document(title: str, language: str, theme: str, body: str, name: str) -> st
 <script defer src="{asset_url("entrance.js")}"></script></head>
 <body class="y-plain" data-page="{name}"><main>{body}
 <p class="y-not-medical">{say("app.not_medical_long")}</p>
-<p><a class="y-link" hreflang="{other}" href="/console/prefer?language={other}&amp;to=login">
+<p><a class="y-link" hreflang="{other}" href="/console/prefer?language={other}&amp;to={name}">
 {say("app.other_language")}</a></p>
 </main></body></html>"""

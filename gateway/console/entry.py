@@ -45,7 +45,12 @@ LANGUAGE_COOKIE = "yinling_language"
 THEME_COOKIE = "yinling_theme"
 YEAR_S = 365 * 86_400
 MAX_FORM = 4_096
-RETURNS = {"login": "/console/login", "devices": "/devices"}
+RETURNS = {
+    "login": "/console/login",
+    "enter": "/console/login",
+    "devices": "/devices",
+    "statistics": "/console/statistics",
+}
 """Where a choice of language or colours comes back to; the board otherwise."""
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "

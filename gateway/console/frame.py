@@ -115,6 +115,7 @@ class Frame:
             f'<a id="y-language" lang="{other}" href="/console/prefer?language={other}{back}">'
             f"{say('app.other_language')}</a>"
             f'<a id="y-theme" href="/console/prefer?theme={next_theme}{back}">{say(f"theme.{self.theme}")}</a>'
+            f'<a id="y-statistics" href="/console/statistics">{say("statistics.title")}</a>'
             f'<button type="button" id="y-sound" data-on="{say("sound.on")}" data-off="{say("sound.off")}" '
             f'aria-pressed="false">{say("sound.off")}</button>'
             f'<form method="post" action="/console/logout"><button>{say("app.logout")}</button></form></div></details>'

@@ -18,6 +18,7 @@ from gateway.console.device_page import DevicePage
 from gateway.console.entry import HEADERS, Door, add_routes
 from gateway.console.page import Page
 from gateway.console.session import load_secret
+from gateway.console.statistics_page import add_statistics
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -41,6 +42,7 @@ def mount_console(api: FastAPI, context: Context) -> None:
     door = Door(context, keys, load_secret(context.settings.data), lockout=lockout)
     api.state.console_door = door
     add_routes(api, door)
+    add_statistics(api, door)
     api.add_middleware(_Around, door=door, watch=Watch(context))
     _register_page()
     # NiceGUI has one inner app for the process; another outer app may have started it before.

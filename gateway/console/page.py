@@ -17,6 +17,7 @@ from gateway.console.dialog import ask_outcome
 from gateway.console.frame import Frame
 from gateway.console.frame import html as _html
 from gateway.console.frame import put as _put
+from gateway.console.telling import duty_html, telling_html
 from gateway.console.texts import speaker
 from gateway.console.views import Action
 
@@ -35,6 +36,7 @@ MOVED_S = 0.7
 class _Row:
     box: Any
     text: Any
+    told: Any
     buttons: Any
     actions: tuple[Action, ...] | None = None
 
@@ -66,6 +68,7 @@ class Page(Frame):
                 _html(f"<h2>{say('alerts.title')}</h2>")
                 self.parts["rows"] = ui.element("div").classes("y-rows")
                 self.parts["none"] = _html()
+                self.parts["duty"] = _html()
             with ui.element("section").props('id="residents"'):
                 _html(f"<h2>{say('residents.title')}</h2>")
                 self.parts["cards"] = ui.element("div").classes("y-cards")
@@ -81,6 +84,8 @@ class Page(Frame):
     def show_board(self, board: Board) -> None:
         """Bring the page up to this board."""
         self._show_alerts(board)
+        names = {one.id: one.display_name for one in board.residents.values()}
+        _put(self.parts["duty"], duty_html(board.duty, names, self.visitor.key.may_see, board.now_ns, self.language))
         self._show_cards(board)
         self._show_health(board)
 
@@ -117,12 +122,15 @@ class Page(Frame):
 
     def _new_row(self, alert_id: str) -> _Row:
         with self.parts["rows"], ui.element("article").classes("y-row").props(f'data-alert="{alert_id}"') as box:
-            return _Row(box, _html(), ui.element("div").classes("y-buttons"))
+            return _Row(box, _html(), _html(), ui.element("div").classes("y-buttons"))
 
     def _show_row(self, board: Board, alert: AlertView) -> None:
         row = self.rows[alert.id]
         key = ("alert", alert.id, self.language)
         _put(row.text, board.once(key, lambda: markup.alert_html(alert, board.now_ns, self.language)))
+        mine = board.tellings.get(alert.id)
+        told = ("told", alert.id, self.language)
+        _put(row.told, board.once(told, lambda: telling_html(mine, board.now_ns, self.language)) if mine else "")
         actions = alert.actions if self.visitor.may_answer else ()
         if row.actions == actions:
             return

@@ -261,6 +261,48 @@ TEXTS: Mapping[str, Text] = {
             "unused": ("停用", "Not in use"),
         },
     ),
+    **_family(
+        "told",
+        {
+            "step": ("第 {step}/{steps} 步", "step {step} of {steps}"),
+            "next": ("下一步 {clock}", "next step at {clock}"),
+            "number": ("已通知 {arrived}/{all} 人", "{arrived} of {all} told"),
+            "nobody": ("尚未通知任何人", "nobody has been told yet"),
+            "reopened": ("未处理完，再次报警 {count} 次", "not resolved, raised again ×{count}"),
+            "assist": ("助急服务", "Assistance service"),
+            "told": ("已送达", "delivered"),
+            "answered": ("已应答", "answered"),
+            "waiting": ("未送达，重试中", "not delivered yet, trying"),
+            "dead": ("无法送达", "cannot be delivered"),
+        },
+    ),
+    **_family(
+        "held",
+        {
+            "paused": ("已暂停至 {clock}", "paused until {clock}"),
+            "maintenance": ("维护中，至 {clock}", "in maintenance until {clock}"),
+            "grouped": ("并入成批报警", "part of a flood"),
+            "limited": ("频繁重复，暂不通知，至 {clock}", "comes too often, held until {clock}"),
+        },
+    ),
+    **_family(
+        "duty",
+        {
+            "on_call": ("现在值班", "On call now"),
+            "nobody": ("无人值班", "nobody"),
+            "paused": ("暂停：{whom}，至 {clock}（{reason}）", "Paused: {whom} until {clock} ({reason})"),
+            "maintenance": ("维护：{whom}，至 {clock}（{reason}）", "Maintenance: {whom} until {clock} ({reason})"),
+        },
+    ),
+    **_family(
+        "statistics",
+        {
+            "title": ("报警统计", "Alarm statistics"),
+            "csv": ("下载表格（CSV）", "Table (CSV)"),
+            "print": ("打印版", "For printing"),
+            "back": ("返回", "Back"),
+        },
+    ),
     **_family("value", {"true": ("是", "yes"), "false": ("否", "no")}),
     **_family(
         "part",

@@ -7,7 +7,7 @@
     window.history.replaceState(null, "", window.location.pathname);
     document.getElementById("ticket").value = ticket;
     document.getElementById("enter").submit();
-  } else if (!document.getElementById("problem")) {
+  } else if (page === "login" && !document.getElementById("problem")) {
     // A link from another program arrives without the same-site cookie although the person is logged in.
     fetch("/console/session", { credentials: "same-origin" })
       .then((answer) => answer.status === 204 && window.location.replace("/"))

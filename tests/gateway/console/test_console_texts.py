@@ -23,6 +23,9 @@ SOURCES = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("
 STEMS = "|".join(sorted({key.split(".")[0] for key in TEXTS}))
 KEY = re.compile(rf"[\"']((?:{STEMS})\.[a-z_0-9]+)[\"']")
 FAMILIES: dict[str, set[str]] = {
+    "told": {"told", "answered", "waiting", "dead"},
+    "held": {"paused", "maintenance", "grouped", "limited"},
+    "duty": {"paused", "maintenance"},
     "look": set(Look),
     "state": set(State),
     "action": set(Action),
