@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from analytics.findings import Finding, Phase
+from analytics.findings import Evidence, Finding, Phase
 from gateway.alerts.oncall import WEEKDAYS, instant, local
 from gateway.alerts.policy import TEST_ALERT
 from gateway.box_watch import TEST_FAILED, Condition
@@ -61,5 +61,5 @@ def condition(latest: Iterable[Alert], now_ns: int) -> Condition:
 
 
 def _finding(episode: str, now_ns: int, phase: Phase) -> Finding:
-    evidence = {"rule": f"{TEST_ALERT}/1", "test": True}
+    evidence: dict[str, Evidence] = {"rule": f"{TEST_ALERT}/1", "test": True}
     return Finding(episode, TEST_ALERT, None, now_ns, phase, 1.0, (THING,), evidence)
