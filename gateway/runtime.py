@@ -22,7 +22,7 @@ from analytics.engine import default_engine
 from analytics.falls.model import shipped
 from analytics.kinds import KINDS
 from device_drivers.registry import broken_drivers, find_driver
-from gateway import box_health, wiring
+from gateway import box_health, salvage, wiring
 from gateway.alerts.channel_answers import apply_answer
 from gateway.alerts.dispatcher import Dispatcher
 from gateway.alerts.lifecycle import EntryType
@@ -37,7 +37,6 @@ from gateway.channels.make import make_channels
 from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
-from gateway.database import open_database
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.learning import SensitivityLearner, with_levels
@@ -126,7 +125,8 @@ class Gateway:
         settings = self.settings
         self._loop = asyncio.get_running_loop()
         settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.database = await self.in_database(open_database, settings.data / "gateway.sqlite")
+        path = settings.data / "gateway.sqlite"
+        self.database, salvaged = await self.in_database(salvage.open_or_salvage, path, self.clock())
         self.registry = Registry(self.database)
         self.store = DuckDBStore(wiring.store_options(settings), clock_ns=self.clock, monotonic=self.monotonic)
         self.async_store = AsyncStore(self.store)
@@ -175,6 +175,9 @@ class Gateway:
         )
         await self._open_ways_in()
         await self._resume_faults()
+        if salvaged is not None:
+            log.error("database.replaced", kept=str(salvaged.kept), reason=salvaged.reason, rows=salvaged.rows)
+            await self.in_database(self.alerts.take, salvaged.finding(self.clock()), self.clock())
         await self.watches.begin()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
@@ -259,6 +262,9 @@ class Gateway:
             *map(box_health.failing_item, sorted(self._failing)),
             *self.watches.health(),
         ]
+        replaced = salvage.health_item(self.database.path)
+        if replaced is not None:
+            items.append(replaced)
         if self.broker is not None:
             items.append(box_health.broker_item(self.broker))
         if self.forwarder is not None:

@@ -1,5 +1,6 @@
 """A database with flipped bytes: kept aside, replaced by what can be read, said aloud; the box goes on alerting."""
 
+import asyncio
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +13,11 @@ from gateway.alerts.payload import PayloadBuilder
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.alerts.service import AlertService
 from gateway.audit import read_audit
+from gateway.config import settings_from
 from gateway.database import Database, DatabaseError, open_database
+from gateway.doctor import Verdict, examine
 from gateway.registry import Contact, Registry, Resident
+from gateway.runtime import Gateway
 
 NOW = 1_800_000_000 * 10**9
 RESIDENTS, ALERTS = 60, 40
@@ -144,3 +148,23 @@ def test_what_is_no_damage_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(DatabaseError):
         salvage.open_or_salvage(folder, NOW)
     assert salvage.kept_aside(folder) == []
+
+
+def test_the_gateway_itself_starts_says_so_and_is_not_well(path: Path) -> None:
+    flip(path, "outbox")
+    folder = path.parent
+
+    async def body() -> None:
+        gateway = Gateway(settings_from({"mqtt": {"embedded": False}, "data_directory": str(folder)}, folder))
+        await gateway.open()
+        said = [alert for alert in gateway.alerts.open_alerts() if alert.kind == "box_fault"]
+        assert len(said) == 1
+        assert said[0].evidence["residents"] == RESIDENTS
+        assert [item.name for item in gateway.health() if item.name == "database" and not item.ok] == ["database"]
+        assert len([alert for alert in gateway.alerts.open_alerts() if alert.kind == "help_call"]) == ALERTS
+        await gateway._close({asyncio.create_task(asyncio.sleep(0))})
+
+    asyncio.run(body())
+    assert [one for one in examine(settings_from({}, folder)) if "broken-" in one.en] == []
+    checks = examine(settings_from({"data_directory": str(folder)}, folder))
+    assert any(one.verdict is Verdict.FAIL and "broken-" in one.en for one in checks)
