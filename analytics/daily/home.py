@@ -49,6 +49,7 @@ BED_FRESH_NS = 3600 * SECOND_NS
 VERSION = 1
 _SIGNS = frozenset({"heart_rate", "body_movement"})
 _QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
+_LEVELS = frozenset({"room_temperature", "sleep_turns"})
 _ROOMS = frozenset({"presence", "occupancy", "motion"})
 
 
@@ -173,6 +174,8 @@ class HomeWatch:
                         times.append(received)
                     if o.signal == "heart_rate" or o.value < TURN_MOVEMENT:
                         continue
+                elif o.signal not in _LEVELS:
+                    continue
                 self._absorb()
                 self._ring(home, received)
                 self._reading(home, o)
