@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from analytics.changed import CHANGES
 from analytics.falls.detector import SIGNAL_STOPPED_NS, FallDetector
-from analytics.falls.model import shipped
+from analytics.falls.model import GRADES, grade_of, shipped
 from analytics.figures import Outcome, Report, Stage, figures, report
 from analytics.findings import Phase
 from analytics.fusion import FallFusion
@@ -110,12 +110,12 @@ def shipped_parts(trials: Iterable[Trial], model: Model, empty: list[str] | None
             yield model, usable
 
 
-def left_out_parts(trials: Iterable[Trial], seed: int = 0) -> Iterator[Part]:
-    """Each person's trials with a model trained on all others; needs the extra `train`."""
+def left_out_parts(trials: Iterable[Trial], seed: int = 0, grades: Sequence[str] = GRADES) -> Iterator[Part]:
+    """Each person's trials with a model trained on all others, with heads for these grades; needs the extra `train`."""
     from analytics.falls import train
 
     everything = [trial for trial in trials if len(trial.accel_g)]
-    data = train.examples(everything)
+    data = train.examples(everything, grades=grades)
     for person in sorted({_person(trial) for trial in everything}):
         model = train.fit_examples(data.without(person), seed)
         yield model, [trial for trial in everything if _person(trial) == person]
@@ -176,8 +176,8 @@ class _Watch:
 def _played(trials: Sequence[Trial], model: Model) -> list[Outcome]:
     watch, fusion = _Watch(len(trials)), FallFusion()
     detector = FallDetector(model, len(trials), watch)
-    for position in range(len(trials)):
-        detector.attach(str(position), str(position))
+    for position, trial in enumerate(trials):
+        detector.attach(str(position), str(position), wear_site=trial.site)
 
     def note(now_ns: int) -> None:
         found = detector.step(now_ns)
@@ -220,7 +220,7 @@ def _outcome(trial: Trial, seen: _Seen, model: Model) -> Outcome:
         stage=_stage(trial, seen, alarmed=bool(alarms)),
         score=best[2] if best else 0.0,
         window_score=window_score,
-        passed=window_score >= model.decision,
+        passed=window_score >= model.threshold(trial.site, grade=grade_of(trial.full_scale_g)),
         decided_by=_decided_by(seen, ruled=best is not None and best[3]),
     )
 

@@ -1,4 +1,4 @@
-"""How long each device may be silent before it counts as lost, and its heart or breath: by device, else by family."""
+"""What the engine is told of each device: how long it may be silent (by device, else by family), how it is worn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from analytics.daily.home_table import PLACES
+from analytics.falls.model import SENSITIVITIES, WEAR_SITES
 from device_drivers.registry import UnknownFamilyError, find_driver
 
 if TYPE_CHECKING:
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from gateway.registry import Device
 
 NAMES = ("lost_after_s", "signal_lost_after_s")
+WORDS = {"wear_site": tuple(WEAR_SITES), "fall_sensitivity": SENSITIVITIES, "place": PLACES[1:]}
+"""Options in words, and the words that count; docs/fall-detection.md and docs/findings.md say what they do."""
 
 
 def watch_options(devices: Iterable[Device]) -> dict[str, dict[str, Any]]:
@@ -22,8 +25,9 @@ def watch_options(devices: Iterable[Device]) -> dict[str, dict[str, Any]]:
     for device in devices:
         limits: dict[str, Any] = {**_usual(device.family)}
         found[device.id] = limits
-        if device.options.get("place") in PLACES[1:]:
-            limits["place"] = device.options["place"]
+        for name, words in WORDS.items():
+            if device.options.get(name) in words:
+                limits[name] = device.options[name]
         for name in NAMES:
             own = device.options.get(name)
             if isinstance(own, int | float) and not isinstance(own, bool) and own > 0:

@@ -1,4 +1,4 @@
-"""From observations to candidates: impacts that stand, each with the five seconds around it.
+"""From observations to candidates: impacts that stand, each with the seconds around it, once for each look.
 
 Shared by the detector, which scores candidates, and by training, which learns from them: what the model sees in
 service is made by the very code that made what it learned from.
@@ -14,8 +14,9 @@ import numpy as np
 
 from analytics.blocks import stack
 from analytics.cohort import CAPACITY, Cohort, Written
-from analytics.falls.features import AFTER, BEFORE, WIDTH, norm
-from analytics.falls.gate import APART, scan, stands, thresholds_squared
+from analytics.falls.features import BEFORE, LOOKS, norm
+from analytics.falls.gate import APART, scan, squared, stands, thresholds_squared
+from analytics.falls.model import grade_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,14 +38,20 @@ MINIMUM_AFTER = 5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """Impacts: slots, index, at_ns int64 (k,); windows float32 (k, WIDTH, 3); peak_g (k,); clipped bool (k,)."""
+    """Impacts as one look sees them.
 
+    slots, index, at_ns int64 (k,); windows float32 (k, BEFORE + 1 + LOOKS[look], 3); peak_g (k,); clipped bool (k,);
+    grades: of each the grade of its equipment (`model.grade_of`).
+    """
+
+    look: int
     slots: NDArray[np.int64]
     index: NDArray[np.int64]
     at_ns: NDArray[np.int64]
     windows: NDArray[np.float32]
     peak_g: NDArray[np.float32]
     clipped: NDArray[np.bool_]
+    grades: list[str]
 
 
 @dataclass(slots=True)
@@ -57,8 +64,18 @@ class _Refilled:
     latest_ns: int | None = None
 
 
+def outdone(windows: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which windows (k, BEFORE + 1 + after, 3) hold a harder impact after their own: bool (k,).
+
+    A step or a stumble before a fall, which is judged by itself: what follows the fall says nothing about the step.
+    """
+    length = squared(windows[:, BEFORE:])
+    later: NDArray[np.bool_] = length[:, 1:].max(axis=1) > length[:, 0]
+    return later
+
+
 class CandidateFinder:
-    """Cohort and gate; gives each candidate once, when two seconds after it are known (or will not come)."""
+    """Cohort and gate; gives each candidate once for each look, when what the look needs is known or will not come."""
 
     def __init__(self, slots: int = 64, trace: Trace | None = None) -> None:
         self.cohort = Cohort(slots)
@@ -68,6 +85,7 @@ class CandidateFinder:
         self._hit_slots = np.empty(0, np.int64)
         self._hit_index = np.empty(0, np.int64)
         self._hit_ns = np.empty(0, np.int64)
+        self._hit_look = np.empty(0, np.int64)
         self._refilled: dict[int, _Refilled] = {}
         self._fresh: list[NDArray[np.int64]] = []
         self.fresh_ns = np.zeros(slots, np.int64)
@@ -94,22 +112,21 @@ class CandidateFinder:
         """Slots with an impact, or a refilled hole, that is not decided yet."""
         return {*np.unique(self._hit_slots).tolist(), *self._refilled}
 
-    def ingest(self, observations: Sequence[Observation]) -> Iterator[Candidates]:
-        """Take observations; yields the candidates that they complete, round by round."""
+    def ingest(self, observations: Sequence[Observation]) -> Iterator[list[Candidates]]:
+        """Take observations; yields the candidates that they complete, round by round, by look."""
         for batch in stack(observations, self.slots, self.counts):
             for written in self.cohort.write(batch):
                 self._look(written)
-            yield from self._complete(self._hit_index + AFTER < self.cohort.head[self._hit_slots])
+            yield from self._complete(None)
 
-    def step(self, now_ns: int) -> Iterator[Candidates]:
+    def step(self, now_ns: int) -> Iterator[list[Candidates]]:
         """Candidates of streams that have stalled and of holes that were refilled."""
         for slots in self._fresh:
             self.fresh_ns[slots] = now_ns
         self._fresh.clear()
         np.minimum(self.fresh_ns, now_ns, out=self.fresh_ns)
         self._rescan(now_ns)
-        done = self._hit_index + AFTER < self.cohort.head[self._hit_slots]
-        yield from self._complete(done | (now_ns - self.fresh_ns[self._hit_slots] >= STALLED_NS))
+        yield from self._complete(now_ns)
 
     def _look(self, written: Written) -> None:
         self._fresh.append(written.slots)
@@ -135,7 +152,7 @@ class CandidateFinder:
 
     def _scan_again(self, slot: int, hole: _Refilled) -> None:
         """Look at a refilled hole and at the impacts before it whose aftermath it holds."""
-        first = max(hole.first - AFTER, int(self.cohort.head[slot]) - CAPACITY)
+        first = max(hole.first - LOOKS[-1], int(self.cohort.head[slot]) - CAPACITY)
         one, start = np.array([slot]), np.array([first])
         values = self.cohort.gather(one, start, hole.last + APART - first + 1)
         written = Written(one, start, values, late=True)
@@ -147,23 +164,43 @@ class CandidateFinder:
             self._hit_slots = np.concatenate([self._hit_slots, slots])
             self._hit_index = np.concatenate([self._hit_index, index])
             self._hit_ns = np.concatenate([self._hit_ns, at_ns])
+            self._hit_look = np.concatenate([self._hit_look, np.zeros_like(slots)])
             if self._trace is not None:
                 self._trace.hits(slots, at_ns)
 
     def _keep(self, kept: NDArray[np.bool_]) -> None:
         self._hit_slots, self._hit_index = self._hit_slots[kept], self._hit_index[kept]
-        self._hit_ns = self._hit_ns[kept]
+        self._hit_ns, self._hit_look = self._hit_ns[kept], self._hit_look[kept]
 
-    def _complete(self, done: NDArray[np.bool_]) -> Iterator[Candidates]:
+    def _complete(self, now_ns: int | None) -> Iterator[list[Candidates]]:
+        """What each look can be had of; now_ns: given, streams that have stalled are looked at as they are."""
+        looked = [found for look in range(len(LOOKS)) if (found := self._look_at(look, now_ns)) is not None]
+        if looked:
+            yield looked
+
+    def _look_at(self, look: int, now_ns: int | None) -> Candidates | None:
+        done = self._hit_index + LOOKS[look] < self.cohort.head[self._hit_slots]
+        if now_ns is not None:
+            done |= now_ns - self.fresh_ns[self._hit_slots] >= STALLED_NS
+        done &= self._hit_look == look
         if not done.any():
-            return
+            return None
         slots, index, at_ns = self._hit_slots[done], self._hit_index[done], self._hit_ns[done]
-        self._keep(~done)
-        windows = self.cohort.gather(slots, index - BEFORE, WIDTH)
+        windows = self.cohort.gather(slots, index - BEFORE, BEFORE + 1 + LOOKS[look])
         known = np.isfinite(windows[:, BEFORE + 1 :, 0]).sum(axis=1) >= MINIMUM_AFTER
-        self.counts["undecidable"] += int((~known).sum())
+        self.counts["undecidable"] += int((~known).sum()) if look == 0 else 0
         kept = known & stands(self.cohort, slots, index)
-        if kept.any():
-            slots, index, at_ns, windows = slots[kept], index[kept], at_ns[kept], windows[kept]
-            clipped = self.cohort.any_clipped(slots, index - APART // 2, APART)
-            yield Candidates(slots, index, at_ns, windows, norm(windows[:, BEFORE]), clipped)
+        self._advance(done, kept, last=look == len(LOOKS) - 1)
+        if not kept.any():
+            return None
+        slots, index, at_ns, windows = slots[kept], index[kept], at_ns[kept], windows[kept]
+        clipped = self.cohort.any_clipped(slots, index - APART // 2, APART)
+        grades = [grade_of(full_scale) for full_scale in self.cohort.full_scale[slots].tolist()]
+        return Candidates(look, slots, index, at_ns, windows, norm(windows[:, BEFORE]), clipped, grades)
+
+    def _advance(self, done: NDArray[np.bool_], kept: NDArray[np.bool_], *, last: bool) -> None:
+        """Of the hits that were looked at, those that stand wait for the next look; the others are done with."""
+        self._hit_look[done] += 1
+        over = done.copy()
+        over[done] = ~kept | last
+        self._keep(~over)

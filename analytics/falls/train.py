@@ -3,23 +3,32 @@
 The impacts of a trial are found by the gate itself. In a fall trial the highest one (within the marks, where the
 authors marked the fall) is the fall and the others are left out; in an activity trial all are not falls, and together
 weigh as the square root of their number, so that a hundred seconds of jogging do not drown a stumble.
+
+Nothing may be learned from how a set was recorded. An example whose window is cut by the start or end of its trial is
+not learned from as it is (activities are cut more often than falls); cuts are made at random in copies of all. And
+activities of a set whose falls were recorded by a slower clock are learned from as that clock would have given them.
+
+Calibration and operating points come from people whom the forests did not see (groups of subjects left out in turn).
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analytics.falls.candidates import MINIMUM_AFTER, CandidateFinder
-from analytics.falls.features import AFTER, BEFORE, NAMES, WIDTH, describe
-from analytics.falls.model import Model
+from analytics.changed import Changed, clipped
+from analytics.falls.candidates import CandidateFinder, outdone
+from analytics.falls.features import BEFORE, LOOKS, describe
+from analytics.falls.fitting import Rows, fit_head
+from analytics.falls.model import GRADES, NARROW_G, WEAR_SITES, Model, head_name
+from analytics.falls.variation import COPIES, through_clock, varied
 from analytics.trials import EPOCH_NS, groups, play
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,81 +36,91 @@ if TYPE_CHECKING:
     from analytics.trials import Trial
 
 FALL, NO_FALL, UNUSED = 1, 0, -1
-DECISION = 0.55
-"""Chosen on the figures of subjects left out; docs/fall-detection.md has those of other values."""
-VERSION = "falls-1"
+VERSION = "falls-2"
 MARK_MARGIN_S = 0.5
-DEGRADED_WEIGHT = 0.3
+COPY_WEIGHT = 0.6
+WIDEST = BEFORE + 1 + LOOKS[-1]
+FALL_CLOCKS_HZ = {"weda-fall": 39.8}
+"""Sets whose falls were recorded by another clock than the activities."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """Candidates of trials.
+    """Candidates of trials; varied copies follow the originals.
 
-    features float32 (k, names); label int8 (k,): FALL, NO_FALL or UNUSED; weight float32 (k,); subject str (k,): the
-    person as dataset/subject.
+    features: of each look float32 (k, names); complete bool (k, looks): the window was known to its ends (and the last
+    look is had); followed bool (k,): the last look is had: what it needs was known, and no harder impact follows in it.
+    label int8 (k,): FALL, NO_FALL or UNUSED; weight float32 (k,); subject str (k,): the person as dataset/subject;
+    site str (k,): where it was worn; trial str (k,): its name; grade str (k,): of the equipment; copy bool (k,).
     """
 
-    features: NDArray[np.float32]
+    features: tuple[NDArray[np.float32], ...]
+    complete: NDArray[np.bool_]
+    followed: NDArray[np.bool_]
     label: NDArray[np.int8]
     weight: NDArray[np.float32]
     subject: NDArray[np.str_]
+    site: NDArray[np.str_]
+    trial: NDArray[np.str_]
+    grade: NDArray[np.str_]
+    copy: NDArray[np.bool_]
+
+    def take(self, kept: NDArray[np.bool_]) -> Examples:
+        """The chosen ones only."""
+        rows = {one.name: getattr(self, one.name)[kept] for one in _ROWS}
+        return Examples(tuple(part[kept] for part in self.features), **rows)
 
     def without(self, subject: str) -> Examples:
         """Those of everybody else."""
-        kept = self.subject != subject
-        return Examples(self.features[kept], self.label[kept], self.weight[kept], self.subject[kept])
+        return self.take(self.subject != subject)
 
 
-def examples(trials: Iterable[Trial], seed: int = 0) -> Examples:
-    """What the gate finds in the trials, described and labelled, each with one degraded copy.
+_ROWS = [one for one in fields(Examples) if one.name != "features"]
+
+
+def examples(trials: Sequence[Trial], seed: int = 0, grades: Sequence[str] = GRADES) -> Examples:
+    """What the gate finds in the trials, as equipment of these grades gives them, described and labelled, with copies.
 
     Raises ValueError if the gate finds nothing.
     """
-    found = list(_found(trials))
-    if not found:
+    chance = np.random.default_rng(seed)
+    parts = [_described(list(_found(_sent(trials, grade))), chance, grade) for grade in grades]
+    if not sum(len(part.label) for part in parts):
         raise ValueError("no trial has an impact to learn from")
-    windows = np.concatenate([one.windows for one in found])
-    spoiled = degraded(windows, np.random.default_rng(seed))
-    label, weight = np.concatenate([one.label for one in found]), np.concatenate([one.weight for one in found])
-    subject = np.concatenate([np.full(len(one.label), one.subject) for one in found])
+    looks = tuple(np.concatenate([part.features[look] for part in parts]) for look in range(len(LOOKS)))
+    rows = {one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in _ROWS}
+    return Examples(looks, **rows)
+
+
+def _sent(trials: Sequence[Trial], grade: str) -> list[Trial]:
+    """The trials as equipment of this grade would have sent them."""
+    heard = [_heard(trial) for trial in trials]
+    return [clipped(NARROW_G)(trial) for trial in heard] if grade == "narrow" else heard
+
+
+def _described(found: list[_Found], chance: np.random.Generator, grade: str) -> Examples:
+    """What was found, with its varied copies."""
+    windows = np.concatenate([one.windows for one in found]) if found else np.empty((0, WIDEST, 3), np.float32)
+    count = [len(one.label) for one in found]
+    followed = np.isfinite(windows[:, -1, 0]) & ~outdone(windows)
+    complete = np.column_stack([np.isfinite(windows[:, : BEFORE + 1 + after, 0]).all(axis=1) for after in LOOKS])
+    complete[:, -1] &= followed
+    times = 1 + len(COPIES[grade])
+    copied = np.arange(times * len(windows)) >= len(windows)
+    weight = np.tile(np.concatenate([one.weight for one in found] or [np.empty(0, np.float32)]), times)
+    everything = np.concatenate([windows, *(varied(windows, chance, one) for one in COPIES[grade])])
     return Examples(
-        np.concatenate([describe(windows), describe(spoiled)]),
-        np.concatenate([label, label]),
-        np.concatenate([weight, DEGRADED_WEIGHT * weight]),
-        np.concatenate([subject, subject]),
+        tuple(describe(everything[:, : BEFORE + 1 + after]) for after in LOOKS),
+        np.tile(complete, (times, 1)),
+        np.tile(followed, times),
+        np.tile(np.concatenate([one.label for one in found] or [np.empty(0, np.int8)]), times),
+        np.where(copied, COPY_WEIGHT * weight, weight).astype(np.float32),
+        np.tile(np.repeat([f"{one.trial.dataset}/{one.trial.subject}" for one in found], count).astype(np.str_), times),
+        np.tile(np.repeat([one.trial.site for one in found], count).astype(np.str_), times),
+        np.tile(np.repeat([one.trial.name for one in found], count).astype(np.str_), times),
+        np.full(times * len(windows), grade),
+        copied,
     )
-
-
-def degraded(windows: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
-    """The windows as worse equipment would give them: cut short, with a hole, at 12.5 or 25 Hz, or clipped at 2 g."""
-    spoiled = windows.copy()
-    ways = (_cut, _hole, _coarse, _narrow)
-    for row, way in enumerate(chance.integers(0, len(ways), len(windows)).tolist()):
-        ways[way](spoiled[row], chance)
-    return spoiled
-
-
-def _cut(window: NDArray[np.float32], chance: np.random.Generator) -> None:
-    window[BEFORE + 1 + int(chance.integers(MINIMUM_AFTER, AFTER)) :] = np.nan
-
-
-def _hole(window: NDArray[np.float32], chance: np.random.Generator) -> None:
-    length = int(chance.integers(15, 100))
-    start = int(chance.integers(0, WIDTH - length))
-    if not start - 5 <= BEFORE <= start + length + 5:
-        window[start : start + length] = np.nan
-
-
-def _coarse(window: NDArray[np.float32], chance: np.random.Generator) -> None:
-    step = int(chance.choice([2, 4]))
-    kept = np.arange(int(chance.integers(0, step)), WIDTH, step)
-    for axis in range(3):
-        window[:, axis] = np.interp(np.arange(WIDTH), kept, window[kept, axis])
-
-
-def _narrow(window: NDArray[np.float32], chance: np.random.Generator) -> None:  # noqa: ARG001
-    np.clip(window, -2, 2, out=window)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -111,7 +130,7 @@ class _Found:
     windows: NDArray[np.float32]
     label: NDArray[np.int8]
     weight: NDArray[np.float32]
-    subject: str
+    trial: Trial
 
 
 def _found(trials: Iterable[Trial]) -> Iterator[_Found]:
@@ -124,18 +143,31 @@ def _found(trials: Iterable[Trial]) -> Iterator[_Found]:
             peak = np.concatenate([part.peak_g for part in found])[own]
             windows = np.concatenate([part.windows for part in found])[own]
             weight = np.full(len(peak), 1.0 if trial.is_fall else len(peak) ** -0.5, np.float32)
-            yield _Found(windows, _labels(trial, at_s, peak), weight, f"{trial.dataset}/{trial.subject}")
+            yield _Found(windows, _labels(trial, at_s, peak), weight, trial)
 
 
 def _candidates(group: list[Trial]) -> Iterator[Candidates]:
+    """What the gate finds, as the last look sees it."""
     finder = CandidateFinder(len(group))
     for position in range(len(group)):
         finder.attach(str(position))  # slots of a new finder are given in order
     end_ns = EPOCH_NS
     for end_ns, blocks in play(group):
-        yield from finder.ingest(blocks)
-        yield from finder.step(end_ns)
-    yield from finder.step(end_ns + 10_000_000_000)
+        yield from _last(finder.ingest(blocks))
+        yield from _last(finder.step(end_ns))
+    yield from _last(finder.step(end_ns + 10_000_000_000))
+
+
+def _last(rounds: Iterable[list[Candidates]]) -> Iterator[Candidates]:
+    return (one for looked in rounds for one in looked if one.look == len(LOOKS) - 1)
+
+
+def _heard(trial: Trial) -> Trial:
+    """The trial as the clock of its set's falls would have recorded it."""
+    clock_hz = None if trial.is_fall else FALL_CLOCKS_HZ.get(trial.dataset)
+    if clock_hz is None or len(trial.accel_g) < 3:
+        return trial
+    return replace(Changed.of(trial), accel_g=through_clock(trial.accel_g, trial.rate_hz, clock_hz))
 
 
 def _labels(trial: Trial, at_s: NDArray[np.float64], peak: NDArray[np.float32]) -> NDArray[np.int8]:
@@ -162,8 +194,8 @@ def fit(trials: Iterable[Trial], seed: int = 0, version: str = VERSION) -> Model
         "falls": sum(trial.is_fall for trial in everything),
         "activities": sum(not trial.is_fall for trial in everything),
         "seed": seed,
-        "decision": model.decision,
         "protocol": "events, streamed in blocks of one second; see docs/fall-detection.md",
+        **json.loads(model.card),
         "figures": {},
     }
     return replace(model, card=json.dumps(card))
@@ -181,58 +213,30 @@ def with_figures(model: Model, reports: Mapping[str, Mapping[str, Any]]) -> Mode
 
 
 def fit_examples(data: Examples, seed: int = 0, version: str = VERSION) -> Model:
-    """A model of labelled examples, without a card. Raises ModuleNotFoundError without the extra `train`."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
+    """A model of labelled examples: a head for each wear site (and grade of equipment) that has falls and activities,
+    or one for all together.
 
-    used = data.label != UNUSED
-    learner = HistGradientBoostingClassifier(
-        max_iter=300,
-        max_leaf_nodes=8,
-        learning_rate=0.05,
-        min_samples_leaf=10,
-        l2_regularization=1.0,
-        max_features=0.3,
-        random_state=seed,
-        early_stopping=False,
-    )
-    learner.fit(data.features[used], data.label[used], sample_weight=data.weight[used])
-    model = _exported(learner, version)
-    wanted = learner.predict_proba(data.features[used])[:, 1]
-    if np.abs(model.score(data.features[used]) - wanted).max() > 1e-4:
-        raise AssertionError("the exported trees do not say what the learner says")
-    return model
+    Its card tells how well it is calibrated. Raises ModuleNotFoundError without the extra `train`.
+    """
+    data = data.take(data.label != UNUSED)
+    head_of = np.array([WEAR_SITES.get(site, "") for site in data.site.tolist()])
+    named = zip(head_of.tolist(), data.grade.tolist(), strict=True)
+    head_of = np.array([head and head_name(head, grade) for head, grade in named])
+    able = sorted(head for head in set(head_of.tolist()) - {""} if len(set(data.label[head_of == head].tolist())) == 2)
+    if able:
+        heads = {head: fit_head(_rows(data.take(head_of == head)), seed) for head in able}
+    else:
+        heads = {"any": fit_head(_rows(data), seed)}
+    card = {
+        "calibration": {head: fitted.calibration for head, fitted in heads.items()},
+        "operating_points": {head: fitted.points for head, fitted in heads.items()},
+    }
+    forests = {head: fitted.forests for head, fitted in heads.items()}
+    points = {head: fitted.thresholds() for head, fitted in heads.items()}
+    return Model(forests, points, version, json.dumps(card))
 
 
-def _exported(learner: Any, version: str) -> Model:
-    trees = [stage[0].nodes for stage in learner._predictors]  # noqa: SLF001
-    shape = (len(trees), max(len(tree) for tree in trees))
-    feature, left, right = (np.zeros(shape, np.int16) for _ in range(3))
-    threshold, value = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    missing_left = np.zeros(shape, np.bool_)
-    depth = 0
-    for row, tree in enumerate(trees):
-        nodes = np.arange(len(tree))
-        leaf = tree["is_leaf"].astype(bool)
-        columns = slice(0, len(tree))
-        feature[row, columns] = np.where(leaf, 0, tree["feature_idx"])
-        threshold[row, columns] = np.where(leaf, 0, tree["num_threshold"])
-        missing_left[row, columns] = tree["missing_go_to_left"]
-        left[row, columns] = np.where(leaf, nodes, tree["left"])
-        right[row, columns] = np.where(leaf, nodes, tree["right"])
-        value[row, columns] = np.where(leaf, tree["value"], 0)
-        depth = max(depth, int(tree["depth"].max()))
-    base = float(np.ravel(learner._baseline_prediction)[0])  # noqa: SLF001
-    return Model(
-        feature,
-        threshold,
-        missing_left,
-        left,
-        right,
-        value,
-        depth,
-        base,
-        DECISION,
-        NAMES,
-        version,
-        "{}",
+def _rows(data: Examples) -> Rows:
+    return Rows(
+        data.features, data.complete, data.followed, data.label, data.weight, data.subject, data.trial, data.copy
     )

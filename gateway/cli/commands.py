@@ -21,6 +21,7 @@ from gateway.cli import (
     report,
     run,
     setup,
+    train,
 )
 
 __all__ = [
@@ -44,4 +45,5 @@ __all__ = [
     "report",
     "run",
     "setup",
+    "train",
 ]

@@ -141,7 +141,7 @@ def _run(
         if protocol is Protocol.SHIPPED and not (robustness or without_pause):
             result = evaluation.evaluate_falls(chosen.trials(), tell("trials"))
             return {**result, "damaged": chosen.damaged}
-        parts, empty, words = _parts(chosen, learned, protocol)
+        parts, empty, words = _parts(chosen, learned, protocol, robustness=robustness)
         result = evaluation.report_of(parts, tell("trials"), empty)
         if without_pause:
             streams = [(model, list(joined(trials))) for model, trials in parts]
@@ -151,15 +151,19 @@ def _run(
     return {**result, **words, "empty": empty, "damaged": chosen.damaged + learned.damaged}
 
 
-def _parts(chosen: Chosen, learned: Chosen, protocol: Protocol) -> tuple[list[Part], list[str], dict[str, str]]:
+def _parts(
+    chosen: Chosen, learned: Chosen, protocol: Protocol, *, robustness: bool
+) -> tuple[list[Part], list[str], dict[str, str]]:
     """Models with the trials that each judges, kept; names of trials without a sample; how the report names it."""
     from analytics import evaluation
-    from analytics.falls.model import shipped
+    from analytics.falls.model import GRADES, grade_of, shipped
 
     empty: list[str] = []
     if protocol is Protocol.LOSO:
         words = {"model": "one for each subject", "protocol": "leave one subject out, streaming"}
-        return list(evaluation.left_out_parts(chosen.trials())), empty, words
+        trials = list(chosen.trials())
+        grades = sorted({"", *(grade_of(trial.full_scale_g) for trial in trials)})
+        return list(evaluation.left_out_parts(trials, grades=GRADES if robustness else grades)), empty, words
     if protocol is Protocol.CROSS:
         model, words = evaluation.learned_elsewhere(learned.trials())
     else:

@@ -22,7 +22,7 @@ class MadeUp:
     dataset: str = "made-up"
     group: str = "young"
     site: str = "wrist"
-    full_scale_g: float = 16.0
+    full_scale_g: float | None = 16.0
     fall_start_s: float | None = None
     fall_end_s: float | None = None
 

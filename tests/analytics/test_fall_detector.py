@@ -9,11 +9,14 @@ import pytest
 from fall_scenes import START_NS, blocks, fall, walk
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from analytics.falls import FallDetector
-from analytics.falls.confirm import Episode, Verdict, judge
+from analytics.falls.confirm import Episode, Verdict, free_fall_ms, judge
+from analytics.falls.model import GRADES, SENSITIVITIES, shipped
 from analytics.findings import Finding, Phase
-from device_drivers.observations import Samples
+from analytics.kinds import KINDS
+from device_drivers.observations import DeviceEvent, Samples
 
 SECOND = 1_000_000_000
 IMPACT_NS = START_NS + round(6.5 * SECOND)
@@ -60,7 +63,7 @@ def test_the_findings_say_why() -> None:
     assert evidence["free_fall_ms"] == pytest.approx(470, abs=60)
     assert evidence["tilt_deg"] == pytest.approx(90, abs=3)
     assert evidence["score"] == suspected.confidence
-    assert evidence["model"] == "falls-1"
+    assert evidence["model"] == "falls-2"
     assert "reason" not in evidence
     assert confirmed.evidence["reason"] == "still"
     assert confirmed.evidence["stillness_g"] < 0.05  # type: ignore[operator]
@@ -152,7 +155,7 @@ def test_devices_are_pending_from_the_gate_to_the_score() -> None:
         detector.step(one.received_ns)
         pending.append((between, detector.pending_devices()))
     assert all("b" not in between | after for between, after in pending)
-    assert [bool(after) for _, after in pending[:10]] == [False] * 6 + [True] * 2 + [False] * 2
+    assert [bool(after) for _, after in pending[:10]] == [False] * 6 + [True] * 3 + [False]
     assert pending[8][0] == {"a"}  # concluded, and not given out before `step`
 
 
@@ -353,3 +356,149 @@ def test_a_drop_a_blow_a_turn_and_stillness_are_a_fall_whatever_went_before(stil
     assert [finding.phase.value for finding in found] == ["suspected", "confirmed"]
     assert found[0].evidence["rule"] == "drop, blow, turn, stillness"
     assert found[0].evidence["free_fall_ms"] >= 300
+
+
+def still_fall(seconds: int = 25, free_fall_g: float = 0.05, still_g: float = 0.004) -> NDArray[np.float32]:
+    """Held still for 10 s, then 0.4 s of free fall, a blow, and perfect stillness in another position."""
+    accel = np.random.default_rng(4).normal(0, still_g, (seconds * 50, 3)).astype(np.float32)
+    accel[:500, 2] += 1.0
+    accel[500:520, 2] += free_fall_g
+    accel[520:523] += (2.5, 2.0, 1.5)
+    accel[523:, 0] += 1.0
+    return accel
+
+
+def dropped(worn: bool | None, *, stored: bool = False, **more: float) -> list[Finding]:
+    """Findings of a thing that fell; the device says `worn` two seconds after."""
+    detector = FallDetector()
+    detector.attach("w", "r")
+    found: list[Finding] = []
+    for block in blocks("w", still_fall(**more)):  # type: ignore[arg-type]
+        if worn is not None and block.at_ns == START_NS + 13 * SECOND:
+            at_ns = block.at_ns - SECOND // 2
+            detector.ingest([DeviceEvent("w", "worn", worn, at_ns, block.received_ns, stored=stored)])
+        detector.ingest([block])
+        found += detector.step(block.received_ns)
+    return found
+
+
+def test_a_device_that_fell_and_says_that_nobody_wears_it_is_no_fall_of_a_person() -> None:
+    suspected, told, cleared = dropped(worn=False)
+    assert [one.phase.value for one in (suspected, told, cleared)] == ["suspected", "confirmed", "cleared"]
+    assert (suspected.kind, told.kind, cleared.kind) == ("fall", "device_dropped", "fall")
+    assert cleared.evidence["reason"] == "device_dropped"
+    assert KINDS[told.kind].technical
+    assert told.episode != cleared.episode == suspected.episode
+
+
+@pytest.mark.parametrize(
+    ("worn", "more"),
+    [
+        (None, {}),
+        (True, {}),
+        (False, {"free_fall_g": 0.4}),
+        (False, {"still_g": 0.03}),
+        (False, {"stored": True}),
+    ],
+)
+def test_with_any_sign_missing_it_stays_a_fall(worn: bool | None, more: dict[str, float]) -> None:
+    found = dropped(worn, **more)  # type: ignore[arg-type]
+    assert [(one.kind, one.phase.value) for one in found] == [("fall", "suspected"), ("fall", "confirmed")]
+    assert "got_up" not in found[1].evidence
+
+
+def test_what_a_device_says_of_itself_later_does_not_count_for_earlier() -> None:
+    assert [one.kind for one in dropped(worn=False, seconds=22)] == ["fall", "device_dropped", "fall"]
+    detector = FallDetector()
+    detector.attach("w", "r")
+    late = START_NS + 60 * SECOND
+    detector.ingest([DeviceEvent("w", "worn", False, late, late)])
+    detector.ingest([DeviceEvent("stranger", "worn", False, START_NS, START_NS)])
+    found = run(blocks("w", still_fall()), detector)
+    assert [one.phase.value for one in found] == ["suspected", "confirmed"]
+
+
+def test_getting_up_is_said_in_the_evidence() -> None:
+    assert run(blocks("a", fall(up_s=10.5)))[1].evidence["got_up"] is True
+
+
+def test_free_fall_is_the_longest_stretch_below_a_quarter_of_g() -> None:
+    lead = np.array([1, 0.2, 0.2, 0.5, 0.1, 0.1, 0.1, np.nan, 0.1], np.float32)
+    assert free_fall_ms(lead) == 60.0
+    assert free_fall_ms(np.ones(5, np.float32)) == 0.0
+
+
+class Watching:
+    """A `Trace` that keeps the scores by look."""
+
+    def __init__(self) -> None:
+        self.scores: list[float] = []
+
+    def hits(self, *_: object) -> None:
+        """Not of interest here."""
+
+    def scored(self, *said: NDArray[np.float32]) -> None:
+        self.scores += said[3].tolist()
+
+
+def test_each_candidate_is_looked_at_twice_and_by_the_forests_of_its_site() -> None:
+    by_site = {}
+    for site in ("wrist", "waist", None, "ankle"):
+        watching = Watching()
+        detector = FallDetector(trace=watching)
+        detector.attach("a", "wang", wear_site=site)
+        run(blocks("a", fall()), detector)
+        assert len(watching.scores) == 2
+        by_site[site] = watching.scores[1]
+    assert by_site["wrist"] != by_site["waist"]
+    assert by_site[None] == by_site["ankle"] == pytest.approx((by_site["wrist"] + by_site["waist"]) / 2, abs=1e-6)
+
+
+def test_a_signal_that_ends_before_the_second_look_is_judged_by_the_first_alone() -> None:
+    watching = Watching()
+    detector = FallDetector(trace=watching)
+    detector.attach("a", "wang")
+    run(blocks("a", fall()[: 50 * 8 + 25]), detector, wait_s=5)
+    assert len(watching.scores) == 2
+    assert watching.scores[1] == 0.0
+
+
+def test_a_second_look_may_suspect_what_the_first_did_not() -> None:
+    model = shipped()
+    first = fall()[: 50 * 15] * np.float32(0.62)
+    scores = Watching()
+    detector = FallDetector(trace=scores)
+    detector.attach("a", "wang", wear_site="wrist")
+    run(blocks("a", first), detector)
+    low, high = sorted(scores.scores)
+    assert low < high
+    between = (low + high) / 2
+    points = {site: dict.fromkeys(SENSITIVITIES, between) for site in model.points}
+    detector = FallDetector(replace(model, points=points))
+    detector.attach("a", "wang", wear_site="wrist")
+    found = run(blocks("a", first), detector)
+    assert found[0].evidence["look"] == (1 if scores.scores[0] == high else 2)
+    assert found[0].evidence["tilt_deg"] == pytest.approx(90, abs=5)
+
+
+def test_sensitivity_moves_the_threshold_and_nothing_else_is_taken() -> None:
+    detector = FallDetector()
+    for level in ("low", "normal", "high"):
+        detector.attach(level, "wang", wear_site="wrist", fall_sensitivity=level)
+    for site in (None, "wrist", "waist"):
+        for grade in GRADES:
+            thresholds = [detector.model.threshold(site, level, grade) for level in ("low", "normal", "high")]
+            assert thresholds == sorted(thresholds, reverse=True)
+    detector.attach("normal", "wang", wear_site="wrist", fall_sensitivity="high")
+    assert [wearer.sensitivity for wearer in detector._wearers.values()] == ["low", "high", "high"]
+    with pytest.raises(ValueError, match="fall_sensitivity 'highest'"):
+        detector.attach("a", "wang", fall_sensitivity="highest")
+
+
+def test_other_options_change_how_a_device_is_judged_without_forgetting_its_past() -> None:
+    detector = FallDetector()
+    detector.attach("a", "resident of a")
+    sent = blocks("a", fall())
+    before = run(sent[:7], detector)
+    detector.attach("a", "resident of a", wear_site="waist", fall_sensitivity="high")
+    assert phases(before + run(sent[7:], detector)) == ["suspected", "confirmed"]
