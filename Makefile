@@ -12,7 +12,7 @@ demo: .venv/ready
 	$(BIN)/yinling demo
 
 test: .venv/ready-dev
-	$(BIN)/pytest -n 2 --dist loadfile $(COVERAGE) $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile $(COVERAGE) $(ARGS)
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

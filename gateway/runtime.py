@@ -130,22 +130,7 @@ class Gateway:
         self.registry = Registry(self.database)
         self.store = DuckDBStore(wiring.store_options(settings), clock_ns=self.clock, monotonic=self.monotonic)
         self.async_store = AsyncStore(self.store)
-        self.alerts = AlertService(
-            self.database,
-            router=wiring.router(settings),
-            payloads=wiring.payload_builder(settings),
-            cancel_windows={"fall": settings.alerts.cancel_window_s},
-            closed_episodes=self._episodes_closed,
-            limits=wiring.limits(settings),
-            rng=self.rng,
-        )
-        self.alerts.listen(self._alert_changed)
-        self._channels = with_links(make_channels(settings), make_links(settings))
-        prompts = self.alerts.router.prompts
-        if settings.prompt.devices:
-            prompts.add(DevicePrompt(self._can_ring, self.command))
-        self._channels[PROMPT_CHANNEL] = PromptChannel(prompts)
-        self.dispatcher = Dispatcher(self.alerts, self._channels, clock=self.clock)
+        self._make_alerts()
         self.forwarder = wiring.influx_forwarder(settings, self.store)
         if settings.alerts.learn_fall_sensitivity:
             self.learner = SensitivityLearner(self.database, shipped().card)
@@ -181,6 +166,26 @@ class Gateway:
         await self.watches.begin()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
+
+    def _make_alerts(self) -> None:
+        """The alerts, and the ways to people."""
+        settings = self.settings
+        self.alerts = AlertService(
+            self.database,
+            router=wiring.router(settings),
+            payloads=wiring.payload_builder(settings),
+            cancel_windows={"fall": settings.alerts.cancel_window_s},
+            closed_episodes=self._episodes_closed,
+            limits=wiring.limits(settings),
+            rng=self.rng,
+        )
+        self.alerts.listen(self._alert_changed)
+        self._channels = with_links(make_channels(settings), make_links(settings))
+        prompts = self.alerts.router.prompts
+        if settings.prompt.devices:
+            prompts.add(DevicePrompt(self._can_ring, self.command))
+        self._channels[PROMPT_CHANNEL] = PromptChannel(prompts)
+        self.dispatcher = Dispatcher(self.alerts, self._channels, clock=self.clock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Run until `stop` is set or a part ends, then end everything in order."""

@@ -131,6 +131,7 @@ def test_the_card_shows_vitals_and_trace(box: Site, open_page: Open) -> None:
     page = open_page(box.key(Role.OPERATOR))
     li = card(page, "r1")
     expect(li.locator(".y-look")).to_contain_text("平安")
+    refresh(box)  # a slow browser opens the page when the first values are old
     for signal, text in (
         ("heart_rate", "72次/分"),
         ("spo2", "97%"),
@@ -154,9 +155,12 @@ def test_the_card_shows_vitals_and_trace(box: Site, open_page: Open) -> None:
 
 def test_only_cards_in_sight_get_a_trace(box: Site, open_page: Open) -> None:
     page = open_page(box.key(Role.OPERATOR), size={"width": 360, "height": 500})
+    expect(card(page, "r1")).to_be_visible()
+    refresh(box)
     expect(card(page, "r1").locator(".y-line")).to_be_attached()
     assert card(page, "r3").locator(".y-line").count() == 0
     card(page, "r3").scroll_into_view_if_needed()
+    refresh(box)
     expect(card(page, "r3").locator(".y-line")).to_be_attached()
 
 
@@ -404,6 +408,7 @@ def test_readable_and_usable(
     expect(card(page, "r1").locator(".y-look")).to_be_visible()
     stem = f"{'phone' if size is PHONE else 'desk'}-{scheme}-{language[:2]}"
     card(page, "r1").scroll_into_view_if_needed()
+    refresh(box)
     expect(card(page, "r1").locator(".y-line")).to_be_attached()
     page.evaluate("window.scrollTo(0, 0)")
     page.screenshot(path=pictures / f"{stem}.png", full_page=True)
