@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -39,14 +38,14 @@ from gateway.tcp_source import TcpSource
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from device_drivers.codec import Driver, MessageCodec, StreamCodec
     from device_drivers.transports.polled import PolledLine
     from gateway.config import MqttSettings, SerialSettings, Settings, TcpSettings, TlsSettings
     from gateway.context import Context
-    from gateway.registry import Device, Registry
+    from gateway.registry import Registry
     from gateway.sources import Source
     from gateway.store.base import SeriesStore
     from gateway.store.influx_forwarder import InfluxForwarder
@@ -155,19 +154,6 @@ def _topic(text: str) -> str:
     if not isinstance(text, str) or not text:
         raise TypeError(f"account_topics gives {text!r}: give two tuples of topic filters")
     return text
-
-
-def silence_limits(devices: Iterable[Device]) -> dict[str, float]:
-    """Seconds that each device may be silent: its option `lost_after_s`, or what is usual in its family."""
-    limits: dict[str, float] = {}
-    for device in devices:
-        own = device.options.get("lost_after_s")
-        if isinstance(own, int | float) and not isinstance(own, bool) and own > 0:
-            limits[device.id] = float(own)
-            continue
-        with contextlib.suppress(UnknownFamilyError):
-            limits[device.id] = find_driver(device.family).lost_after_s
-    return limits
 
 
 def make_sources(

@@ -119,11 +119,6 @@ class Model:
         """Score from which a candidate is a suspected fall; of an unknown site the mean of all."""
         return float(np.mean([self.points[one][sensitivity] for one in self._heads(site, grade)]))
 
-    @property
-    def decision(self) -> float:
-        """The threshold of an unknown site."""
-        return self.threshold()
-
     def _heads(self, site: str | None, grade: str) -> list[str]:
         head = WEAR_SITES.get(site or "", "")
         heads = [head] if head in self.forests else [one for one in self.forests if "." not in one]

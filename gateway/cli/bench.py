@@ -13,6 +13,7 @@ import platform
 import sys
 import tempfile
 import time
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +33,8 @@ from gateway.database import open_database
 from gateway.models import DeviceRow
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from gateway.runtime import Gateway
 
 ACCOUNT = "yinling/bridge"
@@ -92,9 +95,16 @@ def measure(load: Load) -> dict[str, Any]:
 
 
 async def _run(rig: Rig, load: Load) -> dict[str, Any]:
+    async with running_gateway(rig, "--stop-after=acknowledged") as gateway:
+        return await _under_load(rig, gateway, load)
+
+
+@asynccontextmanager
+async def running_gateway(rig: Rig, manner: str) -> AsyncIterator[Gateway]:
+    """A gateway in this process with its broker and a stand-in service that answers in this manner."""
     from gateway.runtime import Gateway
 
-    rig.start_assist("--stop-after=acknowledged")
+    rig.start_assist(manner)
     gateway = Gateway(load_settings(rig.config))
     await gateway.open()
     stop = asyncio.Event()
@@ -102,25 +112,30 @@ async def _run(rig: Rig, load: Load) -> dict[str, Any]:
     await gateway.serving()
     await asyncio.sleep(SETTLE_S)
     try:
-        return await _under_load(rig, gateway, load)
+        yield gateway
     finally:
         stop.set()
         await running
         rig.stop()
 
 
-async def _under_load(rig: Rig, gateway: Gateway, load: Load) -> dict[str, Any]:
+async def generator_of(rig: Rig, load: Load) -> asyncio.subprocess.Process:
+    """The process that sends the load; what it prints are lines of JSON."""
     account = rig.folder / "load.json"
     login = {"host": "127.0.0.1", "port": rig.mqtt_port, "username": ACCOUNT, "password": rig.passwords[ACCOUNT]}
     write_private(account, json.dumps(login))
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "simulators.load_main", f"--account={account}", f"--wearers={load.wearers}",
+        f"--seconds={load.seconds}", f"--falls={load.falls}", stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def _under_load(rig: Rig, gateway: Gateway, load: Load) -> dict[str, Any]:
     gateway.pipeline.health.latency_s.clear()
     parts = _processes(gateway)
     before = {name: sum(process.cpu_times()[:2]) for name, process in parts.items()}
     begun = time.monotonic()
-    generator = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulators.load_main", f"--account={account}", f"--wearers={load.wearers}",
-        f"--seconds={load.seconds}", f"--falls={load.falls}", stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+    generator = await generator_of(rig, load)
     lines = [json.loads(line) async for line in generator.stdout] if generator.stdout else []
     took_s = time.monotonic() - begun
     at_end = _received(gateway)

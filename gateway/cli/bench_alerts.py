@@ -6,7 +6,6 @@ import asyncio
 import json
 import logging
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,14 +23,12 @@ from gateway.alerts.payload import PRIORITY_NAMES, PayloadBuilder
 from gateway.alerts.records import AlertFilter
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.alerts.service import AlertService
-from gateway.broker.config import write_private
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.cli import BAD_ANSWER
-from gateway.cli.bench import ACCOUNT, SETTLE_S, bench_app, machine, register
+from gateway.cli.bench import ACCOUNT, SETTLE_S, Load, bench_app, generator_of, machine, register, running_gateway
 from gateway.cli.rig import Rig, RigDevice
 from gateway.cli.run import set_up_logging
 from gateway.cli.setup import out
-from gateway.config import load_settings
 from gateway.database import open_database
 from simulators.rude_http import Request, listening
 
@@ -163,36 +160,13 @@ def under_load(wearers: int, seconds: int) -> dict[str, Any]:
 
 
 async def _run(rig: Rig, wearers: int, seconds: int) -> dict[str, Any]:
-    from gateway.runtime import Gateway
-
-    rig.start_assist("--acknowledge=never")
-    gateway = Gateway(load_settings(rig.config))
-    await gateway.open()
-    stop = asyncio.Event()
-    running = asyncio.create_task(gateway.run(stop))
-    await gateway.serving()
-    await asyncio.sleep(SETTLE_S)
-    try:
-        generator = await _generator(rig, wearers, seconds)
+    async with running_gateway(rig, "--acknowledge=never") as gateway:
+        generator = await generator_of(rig, Load(wearers, seconds, falls=0))
         await _probe(gateway, seconds)
         lines = [json.loads(line) async for line in generator.stdout] if generator.stdout else []
         await generator.wait()
         sent = lines[-1]["sent"] if len(lines) > 1 else 0
         return {"wearers": wearers, "sent": sent} | await _delays(rig, gateway)
-    finally:
-        stop.set()
-        await running
-        rig.stop()
-
-
-async def _generator(rig: Rig, wearers: int, seconds: int) -> asyncio.subprocess.Process:
-    account = rig.folder / "load.json"
-    login = {"host": "127.0.0.1", "port": rig.mqtt_port, "username": ACCOUNT, "password": rig.passwords[ACCOUNT]}
-    write_private(account, json.dumps(login))
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "simulators.load_main", f"--account={account}", f"--wearers={wearers}",
-        f"--seconds={seconds}", "--falls=0", stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
 
 
 async def _probe(gateway: Gateway, seconds: int) -> None:

@@ -113,7 +113,7 @@ def test_each_wear_site_gets_forests_of_its_own() -> None:
     np.testing.assert_allclose(model.score(features), both, atol=1e-6)
     unknown = train.fit([replace(trial, site="ankle") for trial in here])
     assert set(unknown.forests) == {"any"}
-    assert unknown.threshold("wrist") == unknown.decision
+    assert unknown.threshold("wrist") == unknown.points["any"]["normal"]
 
 
 @pytest.mark.parametrize(("full_scale_g", "grade"), [(None, ""), (16.0, ""), (4.0, ""), (2.0, "narrow")])
