@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -95,21 +96,25 @@ def stack(observations: Iterable[Observation], slots: Mapping[str, int], counts:
 
 def _plain(blocks: list[Samples], slots: Mapping[str, int]) -> list[Batch]:
     """The batches of a plain delivery; none if it is not plain."""
-    places, values = [slots[one.device_id] for one in blocks], [one.values for one in blocks]
-    rates, lengths = [one.rate_hz for one in blocks], list(map(len, values))
-    if len(set(places)) < len(places) or any([one.stored for one in blocks]):  # noqa: C419 - a list is faster
+    places, values, rates = [slots[one.device_id] for one in blocks], _all("values", blocks), _all("rate_hz", blocks)
+    if len(set(places)) < len(places) or True in _all("stored", blocks):
         return []
-    if Quality.INVALID in [one.quality for one in blocks]:
+    if Quality.INVALID in _all("quality", blocks):
         return []
     try:
-        times = np.array([[one.at_ns for one in blocks], [one.received_ns for one in blocks]], np.int64)
+        times = np.array([_all("at_ns", blocks), _all("received_ns", blocks)], np.int64)
     except OverflowError:
         return []
     if times.min() < 0 or times.max() >= _LATEST_NS:
         return []
-    full_scale = np.array([one.full_scale for one in blocks], np.float32)
+    full_scale = np.array(_all("full_scale", blocks), np.float32)
     columns = (np.array(places, np.int64), times[0], times[1], full_scale)
-    return _by_kind(columns, values, rates, lengths)
+    return _by_kind(columns, values, rates, list(map(len, values)))
+
+
+def _all(name: str, blocks: list[Samples]) -> list[Any]:
+    """One field of all blocks."""
+    return list(map(attrgetter(name), blocks))
 
 
 def _by_kind(columns: _Columns, values: list[_Block], rates: list[float], lengths: list[int]) -> list[Batch]:

@@ -43,6 +43,7 @@ _CLOCK_STEP_NS = 60_000_000_000
 _RAW = 20
 """Samples carried for averaging: 2 * reach at the highest rate."""
 _BRIDGE_CELLS = BRIDGE_NS // STEP_NS
+_AT_ONCE = 400
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,6 +74,7 @@ class Cohort:
         self.origin_ns = np.zeros(slots, np.int64)
         self.head = np.zeros(slots, np.int64)
         self.full_scale = np.full(slots, np.nan, np.float32)
+        self._clipped_to = np.zeros(slots, np.int64)
         self._floor = np.zeros(slots, np.int64)
         self._seen = np.zeros(slots, np.bool_)
         self._last_ns = np.zeros(slots, np.int64)
@@ -97,7 +99,7 @@ class Cohort:
         self.ring[slot] = np.nan
         self.clipped[slot] = False
         self.full_scale[slot] = np.nan
-        for counter in (self.head, self.origin_ns, self._floor, self._seen, self._raw_count):
+        for counter in (self.head, self.origin_ns, self._clipped_to, self._floor, self._seen, self._raw_count):
             counter[slot] = 0
         self._doubts.forget(slot)
         self._free.append(slot)
@@ -157,7 +159,7 @@ class Cohort:
             fresh, touching, batch, squares = fresh[~late], touching[~late], batch.take(~late), squares[~late]
         if fresh.any():
             self._begin(batch.take(fresh))
-        return written + self._continue(batch, squares, bool(touching.any())) if len(batch.slots) else written
+        return written + self._continue(batch, squares, touching) if len(batch.slots) else written
 
     def _finite_runs(self, batch: Batch, block: int) -> Iterator[Batch]:
         """The stretches of one block in which every axis has a plausible value."""
@@ -195,10 +197,10 @@ class Cohort:
             self.ring[slot, cells] = np.nan
             self.clipped[slot, cells] = False
 
-    def _continue(self, batch: Batch, squares: NDArray[np.float32], touching: bool) -> list[Written]:
+    def _continue(self, batch: Batch, squares: NDArray[np.float32], touching: NDArray[np.bool_]) -> list[Written]:
         """Blocks that lie ahead of all that their slots have.
 
-        squares: their squared lengths; touching: whether one may have reached the sensor's limit.
+        squares: their squared lengths; touching: which may have reached the sensor's limit.
         """
         slots, rate = batch.slots, batch.rate_hz
         self._last_ns[slots] = batch.at_ns + duration_ns(batch.values.shape[1] - 1, rate)
@@ -215,23 +217,32 @@ class Cohort:
             if straight.all():
                 return [self._lay_straight(batch, squares, touching)]
             if straight.any():
-                plain = self._lay_straight(batch.take(straight), squares[straight], touching)
+                plain = self._lay_straight(batch.take(straight), squares[straight], touching[straight])
                 rest = batch.take(~straight)
                 return [plain, *self._lay(rest.slots, start[~straight], _with_flag(rest), rate)]
         return self._lay(slots, start, _with_flag(batch), rate)
 
-    def _lay_straight(self, batch: Batch, squares: NDArray[np.float32], touching: bool) -> Written:
+    def _lay_straight(self, batch: Batch, squares: NDArray[np.float32], touching: NDArray[np.bool_]) -> Written:
         """50 Hz blocks that begin at the head: copied as they are."""
         slots, values = batch.slots, batch.values
         first = self.head[slots]
         _place(self.ring, slots, first, values)
-        clipped = _clipped(batch) if touching else np.zeros(values.shape[:2], np.bool_)
-        _place(self.clipped[..., None], slots, first, clipped[..., None])
-        self.head[slots] = first + values.shape[1]
         self._carry[slots, :3] = values[:, -1]
-        self._carry[slots, 3] = clipped[:, -1]
+        self._carry[slots, 3] = 0
+        marked = touching | (self._clipped_to[slots] > first - CAPACITY)
+        if marked.any():
+            clipped = _clipped(batch.take(marked))
+            self._mark_clipped(slots[marked], first[marked], clipped)
+            self._carry[slots[marked], 3] = clipped[:, -1]
+        self.head[slots] = first + values.shape[1]
         self._carry_ns[slots] = self.origin_ns[slots] + (first + values.shape[1] - 1) * STEP_NS
         return Written(slots, first, values, late=False, squared=squares)
+
+    def _mark_clipped(self, slots: NDArray[np.int64], first: NDArray[np.int64], clipped: NDArray[np.bool_]) -> None:
+        """Note which of the cells from `first` on reached the limit (b, n), over what their places in the ring held."""
+        _place(self.clipped[..., None], slots, first, clipped[..., None])
+        reached = clipped.any(axis=1)
+        self._clipped_to[slots[reached]] = first[reached] + clipped.shape[1]
 
     def _continue_averaged(self, batch: Batch) -> list[Written]:
         """Rates above 75 Hz: average with what was carried, then lay what came out."""
@@ -287,7 +298,7 @@ class Cohort:
         """Write (b, n, 4) at the heads."""
         first, values = self.head[slots], np.ascontiguousarray(laid[..., :3])
         _place(self.ring, slots, first, values)
-        _place(self.clipped[..., None], slots, first, laid[..., 3:] > 0)
+        self._mark_clipped(slots, first, laid[..., 3] > 0)
         self.head[slots] = first + laid.shape[1]
         return Written(slots, first, values, late=False)
 
@@ -324,6 +335,8 @@ class Cohort:
         chosen = laid[unknown - first]
         self.ring[slot, unknown & _MASK] = chosen[:, :3]
         self.clipped[slot, unknown & _MASK] = chosen[:, 3] > 0
+        if np.any(chosen[:, 3] > 0):
+            self._clipped_to[slot] = max(int(self._clipped_to[slot]), last + 1)
         low, high = self._seam(slot, first - 1, -1), self._seam(slot, last + 1, 1)
         span = np.arange(low, high + 1)
         return [Written(block.slots, np.array([low]), self.ring[slot, span & _MASK][None], late=True)]
@@ -367,21 +380,24 @@ def _place(
     length, channels = values.shape[1:]
     start = first & _MASK
     whole = start <= CAPACITY - length
-    stretches = sliding_window_view(ring.reshape(len(ring), -1), length * channels, axis=1, writeable=True)
-    stretches[slots[whole], start[whole] * channels] = values[whole].reshape(-1, length * channels)
     if not whole.all():
         rest = slots[~whole, None], (first[~whole, None] + np.arange(length)) & _MASK
         ring[rest] = values[~whole]
+        slots, start, values = slots[whole], start[whole], values[whole]
+    stretches = sliding_window_view(ring.reshape(len(ring), -1), length * channels, axis=1, writeable=True)
+    stretches[slots, start * channels] = values.reshape(-1, length * channels)
 
 
 def _squared(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Squared length of (b, n, 3): NaN or infinity where the samples are."""
-    x, y, z = values[..., 0], values[..., 1], values[..., 2]
+    """Squared length of (b, n, 3): NaN or infinity where the samples are. In parts that stay in the nearest cache."""
+    lengths = np.empty(values.shape[:2], np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        length = x * x
-        length += y * y
-        length += z * z
-    return length
+        for begin in range(0, len(values), _AT_ONCE):
+            part, length = values[begin : begin + _AT_ONCE], lengths[begin : begin + _AT_ONCE]
+            np.multiply(part[..., 0], part[..., 0], out=length)
+            length += part[..., 1] * part[..., 1]
+            length += part[..., 2] * part[..., 2]
+    return lengths
 
 
 def _clipped(batch: Batch) -> NDArray[np.bool_]:

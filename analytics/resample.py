@@ -53,7 +53,7 @@ def average(values: NDArray[np.float32], rate_hz: float) -> NDArray[np.float32]:
 
 def duration_ns(samples: NDArray[np.int64] | int, rate_hz: float) -> NDArray[np.int64]:
     """Time that so many periods take, rounded to whole nanoseconds."""
-    nanoseconds: NDArray[np.int64] = np.rint(np.asarray(samples) * (1e9 / rate_hz)).astype(np.int64)
+    nanoseconds: NDArray[np.int64] = np.asarray(np.rint(np.asarray(samples) * (1e9 / rate_hz))).astype(np.int64)
     return nanoseconds
 
 

@@ -14,9 +14,10 @@ import numpy as np
 
 from analytics.blocks import stack
 from analytics.cohort import CAPACITY, Cohort, Written
-from analytics.falls.features import BEFORE, LOOKS, norm
+from analytics.falls.features import BEFORE, LOOKS
 from analytics.falls.gate import APART, scan, squared, stands, thresholds_squared
 from analytics.falls.model import grade_of
+from analytics.falls.vectors import norm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analytics.falls.features import SMOOTHING, angles, mean, smooth, wobble
+from analytics.falls.vectors import SMOOTHING, angles, mean, smooth, wobble
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

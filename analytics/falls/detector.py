@@ -12,9 +12,10 @@ from analytics.cohort import CAPACITY
 from analytics.falls import confirm
 from analytics.falls.candidates import CandidateFinder, outdone
 from analytics.falls.confirm import Episode, Verdict
-from analytics.falls.features import BEFORE, LOOKS, NAMES, RATE_HZ, describe, mean, norm
+from analytics.falls.features import BEFORE, LOOKS, NAMES, RATE_HZ, describe
 from analytics.falls.model import NORMAL, SENSITIVITIES, shipped
 from analytics.falls.physics import RULE, unmistakable
+from analytics.falls.vectors import mean, norm
 from analytics.findings import Evidence, Finding, Phase
 from analytics.resample import STEP_NS
 from device_drivers.observations import DeviceEvent
@@ -195,52 +196,66 @@ class FallDetector:
 
     def _scored(self, candidates: Candidates) -> list[_Judged]:
         """What one look takes for falls."""
-        look, slots = candidates.look, candidates.slots
-        features = describe(candidates.windows)
-        sure = (
-            unmistakable(features, candidates.windows, candidates.clipped)
-            if look == 0
-            else np.zeros_like(candidates.peak_g)
-        )
-        had = (look == 0) | (np.isfinite(candidates.windows[:, -1, 0]) & ~outdone(candidates.windows))
-        wearers = [self._wearers[slot] for slot in slots.tolist()]
-        judged, thresholds = self._scores(features, wearers, candidates.grades, look)
-        scores = np.where(had, np.maximum(judged, sure), np.float32(0))
+        look, windows = candidates.look, candidates.windows
+        had = np.arange(len(windows))
+        if look:
+            had = np.flatnonzero(np.isfinite(windows[:, -1, 0]) & ~outdone(windows))
+        features = describe(windows[had])
+        sure, scores = np.zeros_like(candidates.peak_g), np.zeros_like(candidates.peak_g)
+        if look == 0:
+            sure = unmistakable(features, windows, candidates.clipped)
+        scores[had], thresholds = self._scores(features, candidates, had)
+        scores = np.maximum(scores, sure)
         if self._trace is not None:
-            self._trace.scored(slots, candidates.at_ns, candidates.peak_g, scores, sure)
-        chosen = np.flatnonzero(scores >= thresholds).tolist()
-        before = mean(candidates.windows[:, _BEFORE_IMPACT])
-        shown = features if look == 0 or not chosen else describe(candidates.windows[:, : BEFORE + 1 + LOOKS[0]])
+            self._trace.scored(candidates.slots, candidates.at_ns, candidates.peak_g, scores, sure)
+        chosen = had[scores[had] >= thresholds]
+        return self._judged(candidates, chosen, scores, sure)
+
+    def _judged(
+        self, of: Candidates, chosen: NDArray[np.int64], scores: NDArray[np.float32], sure: NDArray[np.float32]
+    ) -> list[_Judged]:
+        """The chosen ones, each with what its findings will say."""
+        if not len(chosen):
+            return []
+        windows = of.windows[chosen]
+        before = mean(windows[:, _BEFORE_IMPACT])
+        lead = norm(windows[:, _LEAD])
+        shown = describe(windows[:, : BEFORE + 1 + LOOKS[0]])
         return [
             _Judged(
-                int(candidates.index[row]) + LOOKS[look],
-                int(slots[row]),
-                int(candidates.index[row]),
-                int(candidates.at_ns[row]),
+                int(of.index[row]) + LOOKS[of.look],
+                int(of.slots[row]),
+                int(of.index[row]),
+                int(of.at_ns[row]),
                 float(scores[row]),
-                before[row],
-                confirm.free_fall_ms(norm(candidates.windows[row, _LEAD])) >= confirm.DROP_MS,
+                before[number],
+                confirm.free_fall_ms(lead[number]) >= confirm.DROP_MS,
                 {
-                    **self._evidence(shown[row], float(scores[row])),
+                    **self._evidence(shown[number], float(scores[row])),
                     **({"rule": RULE} if sure[row] else {}),
-                    "look": look + 1,
-                    "peak_g": round(float(candidates.peak_g[row]), 3),
-                    "clipped": bool(candidates.clipped[row]),
+                    "look": of.look + 1,
+                    "peak_g": round(float(of.peak_g[row]), 3),
+                    "clipped": bool(of.clipped[row]),
                 },
             )
-            for row in chosen
+            for number, row in enumerate(chosen.tolist())
         ]
 
     def _scores(
-        self, features: NDArray[np.float32], wearers: list[_Wearer], grades: list[str], look: int
+        self, features: NDArray[np.float32], candidates: Candidates, rows: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """By the forests of each wearer's site and equipment: scores and thresholds, float32 (k,)."""
-        scores, thresholds = np.zeros(len(wearers), np.float32), np.zeros(len(wearers), np.float32)
+        """By the forests of each wearer's site and equipment: scores and thresholds, float32 (k,).
+
+        features: of the candidates in `rows`.
+        """
+        scores, thresholds = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+        wearers = [self._wearers[slot] for slot in candidates.slots[rows].tolist()]
+        grades = [candidates.grades[row] for row in rows.tolist()]
         ways = [(wearer.site, wearer.sensitivity, grade) for wearer, grade in zip(wearers, grades, strict=True)]
         for way in set(ways):
             site, sensitivity, grade = way
             own = np.array([one == way for one in ways])
-            scores[own] = self.model.score(features[own], site, look, grade)
+            scores[own] = self.model.score(features[own], site, candidates.look, grade)
             thresholds[own] = self.model.threshold(site, sensitivity, grade)
         return scores, thresholds
 

@@ -34,6 +34,8 @@ NARROW_G = 2.0
 """Sensors of this range or less are narrow."""
 SENSITIVITIES = ("low", "normal", "high")
 NORMAL = "normal"
+STRIDE = 4
+"""Levels that all walks go down together before those that have ended are left out."""
 SURE_SHARE = 0.003
 """Shares of trees nearer than this to 0 or 1 are taken for this: 300 trees tell no finer."""
 
@@ -61,11 +63,19 @@ class Forest:
 
     def share(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Mean value over the trees of each row (k, features): float64 (k,)."""
-        node = np.broadcast_to(self.roots, (len(features), len(self.roots)))
-        rows = np.arange(len(features))[:, None]
-        for _ in range(self.depth):
-            node = self.left[node] + (features[rows, self.feature[node]] > self.threshold[node])
-        mean: NDArray[np.float64] = self.value[node].mean(axis=1, dtype=np.float64)
+        rows, width = features.shape
+        flat, trees = features.ravel(), len(self.roots)
+        reached = np.tile(self.roots, rows)
+        open_at = np.arange(rows * trees)
+        node, first = reached, open_at // trees * width
+        for level in range(1, self.depth + 1):
+            before = node
+            node = self.left.take(before) + (flat.take(first + self.feature.take(before)) > self.threshold.take(before))
+            if level % STRIDE == 0 or level == self.depth:
+                reached[open_at] = node
+                going = np.flatnonzero(node != before)
+                open_at, node, first = open_at[going], node[going], first[going]
+        mean: NDArray[np.float64] = self.value.take(reached).reshape(rows, trees).mean(axis=1, dtype=np.float64)
         return mean
 
     def probability(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
