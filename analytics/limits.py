@@ -198,7 +198,7 @@ class VitalLimits:
         """Queue the readings that count; observations of other signals and devices are ignored."""
         devices, signal_index, good = self._devices, self._signal_index, Quality.GOOD
         slots, signals, values, times, orders = self._queue
-        arrived = self._arrived
+        arrived, move = self._arrived, self._exercise.move
         for o in observations:
             device = devices.get(o.device_id)
             if device is None or o.stored:
@@ -208,7 +208,7 @@ class VitalLimits:
                 value = o.value
                 if signal is None and o.signal == "steps":
                     arrived += 1
-                    self._exercise.take(device.slot, arrived, o)
+                    self._exercise.step(device.slot, arrived, o)
                 if signal is None or value is None or o.quality is not good or not device.worn:
                     continue
                 if value != value or not 0 <= o.at_ns < LATEST_NS:  # noqa: PLR0124 - the cheapest test for NaN
@@ -223,7 +223,7 @@ class VitalLimits:
             elif type(o) is Samples:
                 if o.signal == "accel" and 0 <= o.at_ns < LATEST_NS:
                     arrived += 1
-                    self._exercise.take(device.slot, arrived, o)
+                    move(device.slot, arrived, o)
             elif type(o) is DeviceEvent and o.signal == "worn" and isinstance(o.value, bool):
                 device.worn = o.value
         self._arrived = arrived

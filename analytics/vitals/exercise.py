@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from device_drivers.observations import Reading, Samples
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from device_drivers.observations import Reading, Samples
 
 SECOND_NS = 1_000_000_000
 CADENCE = 60.0
@@ -52,12 +52,12 @@ class Exercise:
         self._steps.pop(slot, None)
         self._streaks.pop(slot, None)
 
-    def take(self, slot: int, order: int, o: Samples | Reading) -> None:
-        """One block or one count. order: its number in the order of arrival."""
-        if isinstance(o, Samples):
-            if o.values.ndim == 2 and o.values.shape[1] == 3 and len(o.values):
-                self._blocks.append((slot, order, o))
-            return
+    def move(self, slot: int, order: int, block: Samples) -> None:
+        """One block of acceleration. order: its number in the order of arrival."""
+        self._blocks.append((slot, order, block))
+
+    def step(self, slot: int, order: int, o: Reading) -> None:
+        """One count of steps. order: its number in the order of arrival."""
         if o.value is None:
             return
         before = self._steps.get(slot)
@@ -111,12 +111,14 @@ def before(marks: Marks, known: NDArray[np.int64], owner: NDArray[np.int64], ord
 
 
 def _moving(blocks: Sequence[Samples]) -> NDArray[np.bool_]:
-    """Which blocks are of somebody moving; blocks of one length are computed together."""
+    """Which blocks are of somebody moving; blocks of one shape are computed together, those of other axes are not."""
     out = np.zeros(len(blocks), dtype=np.bool_)
-    lengths = np.array([len(o.values) for o in blocks])
-    for length in np.unique(lengths):
-        chosen = np.flatnonzero(lengths == length)
-        values = np.stack([blocks[i].values for i in chosen.tolist()])
+    shapes = [o.values.shape for o in blocks]
+    for shape in set(shapes):
+        if len(shape) != 2 or shape[1] != 3 or not shape[0]:
+            continue
+        chosen = [i for i, one in enumerate(shapes) if one == shape]
+        values = np.concatenate([blocks[i].values for i in chosen]).reshape(-1, *shape)
         with np.errstate(invalid="ignore", over="ignore"):
             size = np.sqrt(np.einsum("bnc,bnc->bn", values, values))
             out[chosen] = np.abs(size - np.float32(1.0)).mean(axis=1) >= MOVING_G
