@@ -49,6 +49,29 @@ def train_falls(
         raise typer.Exit(CANNOT) from error
 
 
+@train_app.command("card")
+def train_card(
+    model: Annotated[Path, typer.Argument(help="A model file of `train falls`")],
+    protocol: Annotated[str, typer.Option(help="How the reports were made")] = "leave one subject out",
+    reports: Annotated[
+        list[Path] | None, typer.Option("--report", help="What `evaluate falls --json` wrote; may be repeated")
+    ] = None,
+) -> None:
+    """The model's card: what it learned from, its operating points, its limits; reports are put on it first."""
+    from analytics.falls.model import Model
+    from analytics.falls.train import with_figures
+
+    try:
+        shown = Model.load(model)
+        if reports:
+            shown = with_figures(shown, protocol, [json.loads(one.read_text(encoding="utf-8")) for one in reports])
+            shown.save(model)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        errors.print(f"yinling: {error!r}", highlight=False)
+        raise typer.Exit(CANNOT) from error
+    typer.echo(json.dumps(json.loads(shown.card), indent=1, ensure_ascii=False))
+
+
 def _trials(sets: list[str], without: frozenset[str]) -> Iterator[Trial]:
     from simulators.recordings import LOADERS
 

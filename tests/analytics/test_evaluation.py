@@ -99,7 +99,7 @@ def test_training_is_reproducible_and_needs_something_to_learn_from(tmp_path: Pa
     result = evaluate_falls(trials, model=loaded)
     assert result["overall"]["sensitivity"]["value"] == 1.0
     assert result["overall"]["specificity"]["value"] == 1.0
-    carded = train.with_figures(loaded, {"shipped model": result})
+    carded = train.with_figures(loaded, "shipped model", [result])
     card = json.loads(carded.card)
     assert (card["falls"], card["activities"], card["trained_on"]) == (36, 36, ["made-up"])
     assert card["figures"]["shipped model"]["made-up"]["sensitivity"]["value"] == 1.0

@@ -56,6 +56,16 @@ def test_the_same_recordings_and_seed_give_the_same_file_to_the_bit(folder: Path
         assert "falls-2, 12 falls and 12 activities" in done.output
         assert "waist normal: from" in done.output
     assert files[0].read_bytes() == files[1].read_bytes()
+    report = tmp_path / "report.json"
+    rates = {key: {"value": 0.5} for key in ("sensitivity", "specificity", "f1", "false_alarms_per_hour")}
+    report.write_text(json.dumps({"by_dataset": {"sisfall": {"falls": 12, "activities": 12, **rates}}}))
+    carded = CliRunner().invoke(app, ["train", "card", str(files[0]), "--report", str(report)])
+    assert json.loads(carded.output) == json.loads(Model.load(files[0]).card)
+    assert json.loads(carded.output)["figures"]["leave one subject out"]["sisfall"]["falls"] == 12
+    report.write_text("{}")
+    refused = CliRunner().invoke(app, ["train", "card", str(files[0]), "--report", str(report)])
+    assert refused.exit_code == 2
+    assert "by_dataset" in refused.output
     other = tmp_path / "other.npz"
     assert run(f"sisfall={folder}", "--out", other, "--seed", 1).exit_code == 0
     assert other.read_bytes() != files[0].read_bytes()
