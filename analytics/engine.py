@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from analytics.daily.home import HomeWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
+from analytics.surroundings import FallSurroundings
 from analytics.fusion import WINDOW_S, FallFusion
 from analytics.limit_table import RULES, Rule
 from analytics.limits import VitalLimits
@@ -197,7 +198,7 @@ def default_engine(
 
         fall_detector = FallDetector()
     signals = getattr(fall_detector, "signals", None) or ("accel", "worn")
-    return Engine(
+    engine = Engine(
         (fall_detector, signals),
         DeviceEvents(press_window_s=press_window_s),
         VitalLimits(rules),
@@ -206,8 +207,13 @@ def default_engine(
         HomeWatch(offset_s),
         RhythmWatch(),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
-        fusion=FallFusion(window_s=fusion_window_s),
+        FallSurroundings(),
+        fusion=FallFusion(
+            window_s=fusion_window_s,
+            around=lambda resident_id, at_ns: engine.part(FallSurroundings).evidence(resident_id, at_ns),
+        ),
     )
+    return engine
 
 
 def _when(finding: Finding) -> int:

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING
 from analytics.findings import Evidence, Finding, Phase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
 SECOND_NS = 1_000_000_000
 WINDOW_S = 60.0
@@ -71,17 +71,31 @@ class _Group:
 
 
 class FallFusion:
-    """Joins the falls and help calls of each resident; every other finding passes unchanged. window_s: see above."""
+    """Joins the falls and help calls of each resident; every other finding passes unchanged.
 
-    def __init__(self, *, window_s: float = WINDOW_S) -> None:
+    window_s: see above. around: what else is known of a fall, by resident and time (ns); added to its evidence.
+    """
+
+    def __init__(
+        self,
+        *,
+        window_s: float = WINDOW_S,
+        around: Callable[[str | None, int], Mapping[str, Evidence]] = lambda *_: {},
+    ) -> None:
         self._window_ns = int(window_s * SECOND_NS)
+        self._around = around
         self._groups: dict[str, list[_Group]] = {}
         self._closed: OrderedDict[str, int] = OrderedDict()
 
     def fuse(self, findings: Iterable[Finding]) -> list[Finding]:
         """The findings of one step, in order; given back in the same order, joined."""
         fused = (self._join(finding) if finding.kind in KINDS_JOINED else finding for finding in findings)
-        return [finding for finding in fused if finding is not None]
+        return [self._placed(finding) for finding in fused if finding is not None]
+
+    def _placed(self, finding: Finding) -> Finding:
+        """A fall with what is known of its surroundings."""
+        known = self._around(finding.resident_id, finding.at_ns) if finding.kind == "fall" else {}
+        return replace(finding, evidence={**finding.evidence, **known}) if known else finding
 
     def close(self, episode: str) -> tuple[str, ...]:
         """Forget an episode that a person has resolved; gives the devices' own episodes that were joined in it."""

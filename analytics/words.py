@@ -149,5 +149,17 @@ def _span(seconds: float) -> Words:
     return Words(f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} h")
 
 
+def _fall(evidence: Mapping[str, Evidence]) -> Words | None:
+    """What bed and main door tell about a fall."""
+    texts = {
+        "bed_left_s": ("离床 {} 秒后", "{} s after leaving the bed"),
+        "in_bed": ("床传感器显示在床上", "the bed sensor says in bed"),
+        "bed_back_s": ("{} 秒后又上床", "back in bed {} s later"),
+        "door_opened_s": ("{} 秒后大门打开", "main door opened {} s later"),
+    }
+    known = [(zh.format(evidence[key]), en.format(evidence[key])) for key, (zh, en) in texts.items() if key in evidence]
+    return Words("，".join(zh for zh, _ in known), ", ".join(en for _, en in known)) if known else None
+
+
 def _shown(value: Evidence | None) -> str:
     return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
