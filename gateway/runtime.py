@@ -37,6 +37,7 @@ from gateway.channels.make import make_channels
 from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
+from gateway.daily import duties as daily
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.learning import SensitivityLearner, with_levels
@@ -158,6 +159,7 @@ class Gateway:
                 healthy=lambda: all(item.ok for item in self.health()),
             )
         )
+        self.daily = daily.DailyLife(self._daily_around())
         await self._open_ways_in()
         await self._resume_faults()
         if salvaged is not None:
@@ -180,7 +182,8 @@ class Gateway:
             rng=self.rng,
         )
         self.alerts.listen(self._alert_changed)
-        self._channels = with_links(make_channels(settings), make_links(settings))
+        self._plain_channels = make_channels(settings)
+        self._channels = with_links(self._plain_channels, make_links(settings))
         prompts = self.alerts.router.prompts
         if settings.prompt.devices:
             prompts.add(DevicePrompt(self._can_ring, self.command))
@@ -294,6 +297,17 @@ class Gateway:
         log.error("source.left_out", source=name, problem=problem)
         self.left_out[name] = problem
 
+    def _daily_around(self) -> daily.Around:
+        return daily.Around(
+            self.settings,
+            self.database,
+            self.registry,
+            self.async_store,
+            self._plain_channels,
+            self.in_database,
+            self.clock,
+        )
+
     def _make_context(self) -> Context:
         return Context(
             settings=self.settings,
@@ -343,7 +357,7 @@ class Gateway:
             yield "learning", self._every("learning", LEARN_S, self._learn)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
-        for duty in self.watches.duties():
+        for duty in (*self.watches.duties(), *self.daily.duties()):
             yield duty.name, self._every(duty.name, duty.period_s, duty.act, later=duty.later)
         if self.home_assistant is not None:
             yield "home_assistant", self._every("home_assistant", LOOK_S, self.home_assistant.look)

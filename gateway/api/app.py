@@ -26,6 +26,7 @@ from gateway.api import (
     history,
     holds,
     links,
+    nights,
     prompt,
     residents,
     statistics,
@@ -58,6 +59,7 @@ ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
     *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
+    nights.router,
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},

@@ -22,6 +22,7 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("PATCH", R + "/{resident_id}"): (Scope.RESIDENTS_WRITE, {"room": "1"}, {}),
     ("GET", R + "/{resident_id}/care"): (Scope.RESIDENTS_READ, None, {}),
     ("PUT", R + "/{resident_id}/care"): (Scope.RESIDENTS_WRITE, {"heart_failure": True}, {}),
+    ("GET", R + "/{resident_id}/nights"): (Scope.HISTORY_READ, None, {"since": "2026-02-01", "until": "2026-02-03"}),
     ("GET", R + "/{resident_id}/history"): (Scope.HISTORY_READ, None, {"signal": "heart_rate", **SPAN}),
     ("GET", R + "/{resident_id}/latest"): (Scope.HISTORY_READ, None, {}),
     ("GET", R + "/{resident_id}/events"): (Scope.HISTORY_READ, None, SPAN),
