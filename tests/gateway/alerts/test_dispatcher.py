@@ -146,7 +146,7 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
 
     async def scene() -> None:
         broken = {"release", "claim", "settle"}
-        release, claim, settle = site.service.outbox.release_all, site.service.outbox.claim, site.service.settle
+        release, claim, settle = site.service.outbox.release_all, site.service.outbox.claim, site.service.settle_many
 
         def failing(name: str, works: Callable[..., Any]) -> Callable[..., Any]:
             def act(*given: Any, **more: Any) -> Any:
@@ -158,7 +158,7 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(site.service.outbox, "release_all", failing("release", release))
         monkeypatch.setattr(site.service.outbox, "claim", failing("claim", claim))
-        monkeypatch.setattr(site.service, "settle", failing("settle", settle))
+        monkeypatch.setattr(site.service, "settle_many", failing("settle", settle))
         far = FarSide(accept)
         async with dispatching(site, {"webhook": far, "sms": far, "siren": far}) as dispatcher:
             alert = press(site)
