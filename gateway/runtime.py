@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from analytics.care import Care
     from analytics.findings import Finding
     from device_drivers.codec import Note
+    from device_drivers.observations import Observation
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.config import BrokerUser
     from gateway.config import Settings
@@ -138,6 +139,7 @@ class Gateway:
         self.snippets = SnippetKeeper(
             self.registry, Consents(self.database), self.store, self.async_store, self.in_database, self.clock
         )
+        self.daily = daily.DailyLife(self._daily_around())
         self.pipeline = Pipeline(
             partial(default_engine, offset_s=wiring.seconds_east(settings)),
             self._take_findings,
@@ -145,7 +147,7 @@ class Gateway:
             self.live,
             self.clock,
             self.monotonic,
-            keep=self.snippets.take,
+            keep=self._keep,
         )
         self.watches = Watches(
             Around(
@@ -159,7 +161,6 @@ class Gateway:
                 healthy=lambda: all(item.ok for item in self.health()),
             )
         )
-        self.daily = daily.DailyLife(self._daily_around())
         await self._open_ways_in()
         await self._resume_faults()
         if salvaged is not None:
@@ -297,13 +298,19 @@ class Gateway:
         log.error("source.left_out", source=name, problem=problem)
         self.left_out[name] = problem
 
+    def _keep(self, observations: list[Observation]) -> None:
+        self.snippets.take(observations)
+        self.daily.take(observations)
+
     def _daily_around(self) -> daily.Around:
         return daily.Around(
             self.settings,
             self.database,
             self.registry,
             self.async_store,
+            self.alerts,
             self._plain_channels,
+            lambda: self._owners,
             self.in_database,
             self.clock,
         )

@@ -31,6 +31,7 @@ from gateway.api import (
     residents,
     statistics,
     stream,
+    tasks,
 )
 from gateway.api.gate import OPEN_PATHS, Gate, GateOptions
 from gateway.api.health import Turning
@@ -59,7 +60,7 @@ ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
     *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
-    nights.router,
+    *(nights.router, tasks.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},
