@@ -67,6 +67,11 @@ class Turns:
         self._waiting: deque[threading.Lock] = deque()
         self._taken = False
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._waiting)
+
     def __enter__(self) -> None:
         with self._guard:
             if not self._taken:
