@@ -34,7 +34,7 @@ class Care:
 
     limits: own limits by rule name. spo2_scale: 1, or 2 where a doctor has set the target 88-92 %. on_oxygen: breathes
     additional oxygen. heart_failure: weight is watched. dementia: doors are watched at night. bed_bound: is turned.
-    bed_exit: every time out of bed at night is told.
+    bed_exit: every time out of bed at night is told. night_report: the report of the night is sent to the contacts.
     bed_return_min: longest time out of bed at night. bed_long_min: longest time in bed. turning_min: between two
     turns. bathroom_min: longest stay in the bathroom. quiet_min: longest time without any sign of life by day,
     quiet_night_min: by night. back_by_min: usual time to be home again (negative: not watched). night_from_min,
@@ -48,6 +48,7 @@ class Care:
     dementia: bool = False
     bed_bound: bool = False
     bed_exit: bool = False
+    night_report: bool = False
     bed_return_min: float = 30.0
     bed_long_min: float = 14 * 60.0
     turning_min: float = 120.0

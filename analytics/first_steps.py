@@ -137,6 +137,46 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
     "restless_night": FirstStep(
         "去看老人：疼吗、憋尿吗、气急吗；白天告诉医生。", "Go and see: pain, bladder, breath? Tell the doctor by day."
     ),
+    "medication_due": FirstStep(
+        "请老人服药；服后在平台上打勾。", "Let the person take the medication, and tick it when done."
+    ),
+    "medication_missed": FirstStep(
+        "打电话或去看老人：药吃了吗、人怎样？不要自行补双份，照医嘱或问医生。",
+        "Call or go: was it taken, how are they? Never give a double dose; do as ordered or ask the doctor.",
+    ),
+    "measurement_due": FirstStep(
+        "请老人静坐五分钟后测量。", "Let the person sit quietly for five minutes, then measure."
+    ),
+    "measurement_missed": FirstStep(
+        "今天帮老人补测一次，看设备有没有电。", "Help the person to measure today; see that the device has power."
+    ),
+    "drinking_due": FirstStep("请老人喝几口水；限水者照医嘱。", "Offer a drink; where fluids are limited, as ordered."),
+    "visit_due": FirstStep(
+        "今天去看老人，或打电话、视频问候。", "Visit the person today, or call by telephone or video."
+    ),
+    "visit_overdue": FirstStep(
+        "今天就去看老人，或打电话、视频问候，并登记。", "Visit the person today, or call, and write it down."
+    ),
+    "task_due": FirstStep("请完成这项照护，并打勾。", "Do what is due for the person, and tick it."),
+    "task_missed": FirstStep(
+        "看老人还需不需要，补做或写明原因。", "See whether the person still needs it; do it, or say why not."
+    ),
+    "late_morning": FirstStep(
+        "打电话问候；不接就去看老人，叫不醒打 120。",
+        "Call the person; if nobody answers, go there; call an ambulance if they do not wake.",
+    ),
+    "unusual_silence": FirstStep("打电话问候老人；不接就去看看。", "Call the person; if nobody answers, go and see."),
+    "late_back": FirstStep(
+        "打电话给老人，再问常去的地方和邻居。", "Call the person, then ask where they usually go and the neighbours."
+    ),
+    "day_night_reversal": FirstStep(
+        "白天陪老人多活动、少卧床；突然糊涂、说胡话，今天就告诉医生。",
+        "Keep the person active by day; if suddenly confused, tell the doctor today.",
+    ),
+    "activity_decline": FirstStep(
+        "不急。问问老人：疼吗、累吗、怕摔吗、吃得下吗；下次看病时说。",
+        "No hurry. Ask the person: pain, tired, afraid to fall, appetite? Tell the doctor next time.",
+    ),
     "no_sign_of_life": FirstStep(
         "马上打电话；不接就上门看老人，叫不醒打 120。",
         "Telephone at once; if nobody answers, go there; call an ambulance if they do not wake.",

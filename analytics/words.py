@@ -62,7 +62,7 @@ NOTHING = Words("", "")
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
     """The numbers behind a finding, and how sure it is (confidence 0 to 1, None: not said)."""
     said = _score(evidence) or _change(evidence) or _weight(evidence) or _limit(evidence) or _doubt(evidence)
-    said = said or _home(evidence)
+    said = said or _task(evidence) or _home(evidence)
     if said is None:
         return NOTHING
     if confidence is None:
@@ -125,6 +125,18 @@ def _doubt(evidence: Mapping[str, Evidence]) -> Words | None:
         return None
     zh, en = REASON_WORDS[reason]
     return Words(f"{signal.zh}：{zh}", f"{signal.en}: {en}")
+
+
+def _task(evidence: Mapping[str, Evidence]) -> Words | None:
+    """A care task: what exactly, and how late."""
+    if "task" not in evidence:
+        return None
+    label = str(evidence.get("label") or evidence["task"])
+    late_min = float(evidence.get("lasted_min", 0.0))
+    if late_min <= 0:
+        return Words(label, label)
+    span = _span(60 * late_min)
+    return Words(f"{label}，已过 {span.zh}", f"{label}, {span.en} ago")
 
 
 def _home(evidence: Mapping[str, Evidence]) -> Words | None:

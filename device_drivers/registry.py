@@ -49,6 +49,7 @@ class UnknownFamilyError(LookupError):
 @dataclass(frozen=True, slots=True)
 class _Installed:
     found: dict[str, Driver]
+    named: dict[str, Driver]
     ours: frozenset[str]
     broken: tuple[BrokenDriver, ...]
 
@@ -68,7 +69,11 @@ def _load() -> _Installed:
         names |= dict.fromkeys((driver.family, *driver.aliases), _package(entry))
         if _is_ours(entry):
             ours.add(driver.family)
-    return _Installed(found, frozenset(ours), tuple(broken))
+    named: dict[str, Driver] = {}
+    for driver in found.values():
+        for name in (driver.family, *driver.aliases):
+            named.setdefault(_plain(name), driver)
+    return _Installed(found, named, frozenset(ours), tuple(broken))
 
 
 def _entries(broken: list[BrokenDriver]) -> Iterator[EntryPoint]:
@@ -126,10 +131,11 @@ def is_ours(driver: Driver) -> bool:
 
 def find_driver(name: str) -> Driver:
     """The driver of a family, by its name or one of its aliases, in capitals or not. Raises UnknownFamilyError."""
-    for driver in drivers().values():
-        if _plain(name) in map(_plain, (driver.family, *driver.aliases)):
-            return driver
-    raise UnknownFamilyError(name, tuple(sorted(drivers())), broken_drivers())
+    installed = _load()
+    driver = installed.named.get(_plain(name))
+    if driver is None:
+        raise UnknownFamilyError(name, tuple(sorted(installed.found)), installed.broken)
+    return driver
 
 
 def _plain(name: str) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,37 @@ class NestedWriteError(DatabaseError):
     """A mistake in the program: a write transaction was begun within another one of the same thread."""
 
 
+class Turns:
+    """Who may write, in the order of asking. With a plain lock a thread that has much to write goes first for ever."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
+        self._taken = False
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for their turn."""
+        return len(self._waiting)
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._taken:
+                self._taken = True
+                return
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        mine.acquire()  # until whoever goes before hands on
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
+
+
 class Database:
     """One open database. Safe to use from several threads: readers in parallel, writers in turn."""
 
@@ -65,7 +97,7 @@ class Database:
         self.path = path
         self.engine = engine
         self._writer = engine.execution_options(**{IMMEDIATE: True})
-        self._turn = threading.Lock()
+        self._turn = Turns()
         self._writing: int | None = None
 
     @contextlib.contextmanager

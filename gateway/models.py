@@ -294,3 +294,76 @@ class SettingRow(Base):
     key: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
     updated_ns: Mapped[int]
+
+
+class NightReportRow(Base):
+    """The report of one night of a resident. night: the local day on which it began, as 2026-11-22."""
+
+    __tablename__ = "night_reports"
+    resident_id: Mapped[str] = mapped_column(ForeignKey("residents.id"), primary_key=True)
+    night: Mapped[str] = mapped_column(primary_key=True)
+    report: Mapped[Json]
+    made_ns: Mapped[int]
+
+
+class NoteRow(Base):
+    """A message to one contact that is no alert (a night report): sent once, tried again until taken or too old."""
+
+    __tablename__ = "notes"
+    __table_args__ = (UniqueConstraint("key"), Index("ix_notes_due", "state", "next_at_ns"))
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    key: Mapped[str]
+    resident_id: Mapped[str] = mapped_column(ForeignKey("residents.id"))
+    contact: Mapped[str]
+    channel: Mapped[str]
+    address: Mapped[str]
+    payload: Mapped[Json]
+    state: Mapped[str]
+    attempts: Mapped[int]
+    created_ns: Mapped[int]
+    next_at_ns: Mapped[int]
+    until_ns: Mapped[int]
+    ended_ns: Mapped[int | None]
+    last_error: Mapped[str | None]
+
+
+class CarePlanRow(Base):
+    """The care tasks of a resident: what is to be done when."""
+
+    __tablename__ = "care_plans"
+    resident_id: Mapped[str] = mapped_column(ForeignKey("residents.id"), primary_key=True)
+    tasks: Mapped[JsonList]
+    updated_ns: Mapped[int]
+
+
+class CareRunRow(Base):
+    """One time that a care task was to be done, and what became of it."""
+
+    __tablename__ = "care_runs"
+    __table_args__ = (
+        UniqueConstraint("resident_id", "task", "due_ns"),
+        Index("ix_care_runs_state", "state"),
+        Index("ix_care_runs_due_ns", "due_ns"),
+    )
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    resident_id: Mapped[str] = mapped_column(ForeignKey("residents.id"))
+    task: Mapped[str]
+    kind: Mapped[str]
+    opens_ns: Mapped[int]
+    due_ns: Mapped[int]
+    missed_ns: Mapped[int]
+    state: Mapped[str]
+    told: Mapped[str]
+    done_ns: Mapped[int | None]
+    done_by: Mapped[str | None]
+    note: Mapped[str | None]
+
+
+class LearnedRow(Base):
+    """What a part of the analysis has learned of a resident, so that a restart does not begin anew."""
+
+    __tablename__ = "learned"
+    resident_id: Mapped[str] = mapped_column(ForeignKey("residents.id"), primary_key=True)
+    part: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[Json]
+    saved_ns: Mapped[int]

@@ -41,7 +41,7 @@ LATENCY_KEPT = 65_536
 MAX_UNSAVED = 10_000
 DISK_TRIES = 3
 """So many findings that fail one after the other mean that the disk takes nothing, not that they are bad."""
-MOST_A_TURN = 24
+MOST_A_TURN = 4
 """Findings that no life hangs on, committed in one turn: the next fall never waits for hundreds of dead devices."""
 
 
@@ -223,9 +223,14 @@ class Pipeline:
         if not findings:
             return True
         started = self._monotonic()
-        findings, self._waiting = _life_first(findings)
-        left = await self._untaken(findings, now_ns)
-        if 0 < len(left) < len(findings):
+        urgent, rest = _life_first(findings)
+        rest, self._waiting = rest[:MOST_A_TURN], rest[MOST_A_TURN:]
+        left = await self._untaken(urgent, now_ns)
+        if len(left) < DISK_TRIES or len(left) < len(urgent):
+            left += await self._untaken(rest, now_ns)
+        else:
+            left += rest
+        if 0 < len(left) < len(urgent) + len(rest):
             left = await self._give_up(left, now_ns)
         self._unsaved = left[:MAX_UNSAVED]
         self._waiting = self._waiting[: MAX_UNSAVED - len(self._unsaved)]
@@ -236,7 +241,7 @@ class Pipeline:
 
     async def _untaken(self, findings: list[Finding], now_ns: int) -> list[Finding]:
         """Take all at once; if that fails, one by one, so that one bad finding holds up no other. Gives what failed."""
-        if await self._taken(findings, now_ns):
+        if not findings or await self._taken(findings, now_ns):
             return []
         failed: list[Finding] = []
         for number, one in enumerate(findings, 1):
@@ -320,10 +325,15 @@ class Pipeline:
 
 
 def _life_first(findings: list[Finding]) -> tuple[list[Finding], list[Finding]]:
-    """What is committed now and what waits for the next turn; the order within one kind stays."""
+    """What lives hang on, and the rest, about people before about equipment; the order within one kind stays."""
     urgent = [one for one in findings if _urgent(one)]
     rest = [one for one in findings if not _urgent(one)]
-    return [*urgent, *rest[:MOST_A_TURN]], rest[MOST_A_TURN:]
+    return urgent, sorted(rest, key=_technical)
+
+
+def _technical(finding: Finding) -> bool:
+    kind = KINDS.get(finding.kind)
+    return kind is None or kind.technical
 
 
 def _urgent(finding: Finding) -> bool:

@@ -37,6 +37,7 @@ from gateway.channels.make import make_channels
 from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
+from gateway.daily import duties as daily
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.learning import SensitivityLearner, with_levels
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from analytics.care import Care
     from analytics.findings import Finding
     from device_drivers.codec import Note
+    from device_drivers.observations import Observation
     from gateway.alerts.recorder import AlertChange
     from gateway.broker.config import BrokerUser
     from gateway.config import Settings
@@ -137,6 +139,7 @@ class Gateway:
         self.snippets = SnippetKeeper(
             self.registry, Consents(self.database), self.store, self.async_store, self.in_database, self.clock
         )
+        self.daily = daily.DailyLife(self._daily_around())
         self.pipeline = Pipeline(
             partial(default_engine, offset_s=wiring.seconds_east(settings)),
             self._take_findings,
@@ -144,7 +147,7 @@ class Gateway:
             self.live,
             self.clock,
             self.monotonic,
-            keep=self.snippets.take,
+            keep=self._keep,
         )
         self.watches = Watches(
             Around(
@@ -180,7 +183,8 @@ class Gateway:
             rng=self.rng,
         )
         self.alerts.listen(self._alert_changed)
-        self._channels = with_links(make_channels(settings), make_links(settings))
+        self._plain_channels = make_channels(settings)
+        self._channels = with_links(self._plain_channels, make_links(settings))
         prompts = self.alerts.router.prompts
         if settings.prompt.devices:
             prompts.add(DevicePrompt(self._can_ring, self.command))
@@ -294,6 +298,23 @@ class Gateway:
         log.error("source.left_out", source=name, problem=problem)
         self.left_out[name] = problem
 
+    def _keep(self, observations: list[Observation]) -> None:
+        self.snippets.take(observations)
+        self.daily.take(observations)
+
+    def _daily_around(self) -> daily.Around:
+        return daily.Around(
+            self.settings,
+            self.database,
+            self.registry,
+            self.async_store,
+            self.alerts,
+            self._plain_channels,
+            lambda: self._owners,
+            self.in_database,
+            self.clock,
+        )
+
     def _make_context(self) -> Context:
         return Context(
             settings=self.settings,
@@ -343,7 +364,7 @@ class Gateway:
             yield "learning", self._every("learning", LEARN_S, self._learn)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
-        for duty in self.watches.duties():
+        for duty in (*self.watches.duties(), *self.daily.duties()):
             yield duty.name, self._every(duty.name, duty.period_s, duty.act, later=duty.later)
         if self.home_assistant is not None:
             yield "home_assistant", self._every("home_assistant", LOOK_S, self.home_assistant.look)

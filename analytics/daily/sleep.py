@@ -81,19 +81,25 @@ def report(
     counts: NDArray[np.float64], in_bed: NDArray[np.bool_], method: str = "cole_kripke", scale: float = 1.0
 ) -> Night:
     """The report of nights. counts: movement (nights, minutes), NaN unknown. in_bed: bool of the same shape."""
-    sleeping = asleep(counts, method, scale) & in_bed
+    return summed(asleep(counts, method, scale), in_bed, ~np.isnan(counts))
+
+
+def summed(slept: NDArray[np.bool_], in_bed: NDArray[np.bool_], known_minutes: NDArray[np.bool_]) -> Night:
+    """The report of nights of which sleep is known minute by minute; all three (nights, minutes)."""
+    sleeping = slept & in_bed
+    width = in_bed.shape[1]
     minutes = in_bed.sum(axis=1).astype(np.float64)
-    known = (in_bed & ~np.isnan(counts)).sum(axis=1) / np.maximum(minutes, 1.0)
+    known = (in_bed & known_minutes).sum(axis=1) / np.maximum(minutes, 1.0)
     onset = _onset(sleeping)
-    place = np.arange(counts.shape[1])
+    place = np.arange(width)
     begun = place >= onset[:, None]
-    last = np.where(sleeping.any(axis=1), counts.shape[1] - 1 - sleeping[:, ::-1].argmax(axis=1), -1)
+    last = np.where(sleeping.any(axis=1), width - 1 - sleeping[:, ::-1].argmax(axis=1), -1)
     within = begun & (place <= last[:, None])
     awake = within & ~sleeping
     starts = awake & ~np.pad(awake, ((0, 0), (1, 0)))[:, :-1]
     first_in_bed = in_bed.argmax(axis=1)
     total = (sleeping & begun).sum(axis=1).astype(np.float64)
-    good = (known >= KNOWN_SHARE) & (onset < counts.shape[1])
+    good = (known >= KNOWN_SHARE) & (onset < width)
 
     def only(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.where(good, values, np.nan)

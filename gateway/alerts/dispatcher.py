@@ -13,18 +13,20 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from gateway.channels.base import Accepted, Refused
+from gateway.channels.base import Accepted, Dispatch, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gateway.alerts.service import AlertService
-    from gateway.channels.base import Channel, Dispatch
+    from gateway.channels.base import Channel
 
 log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Ended = tuple[Dispatch, Accepted | Refused]
+"""A dispatch and what the far side said."""
 
 LONGEST_NAP_S = 1.0
 """The wall clock may be set while waiting; nothing is late by more than this."""
@@ -60,6 +62,8 @@ class Dispatcher:
         self._wake = asyncio.Event()
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
+        self._ended: list[Ended] = []
+        self._settling = asyncio.Lock()
         self.counts: Counter[str] = Counter()
         self.rounds = 0
         # Its own: the loop's pool fills with look-ups when the network is away, and all alerts would wait for them.
@@ -156,18 +160,35 @@ class Dispatcher:
             raise
 
     async def _settle(self, dispatch: Dispatch, result: Accepted | Refused) -> None:
+        """What ends while another end is being written down goes together with others into the next transaction."""
+        mine = dispatch, result
+        self._ended.append(mine)
         while True:
-            try:
-                await self._in_thread(self._service.settle, dispatch, result, self._clock())
-            except Exception:
-                self.counts["settle_failed"] += 1
-                log.exception("how dispatch %s ended cannot be written down", dispatch.id)
-                if self._stopping:
-                    return
-                await asyncio.sleep(SETTLE_PAUSE_S)
-            else:
-                self.counts["accepted" if isinstance(result, Accepted) else "refused"] += 1
+            async with self._settling:
+                if mine in self._ended:
+                    await self._write_down()
+            if mine not in self._ended or self._stopping:
                 return
+            await asyncio.sleep(SETTLE_PAUSE_S)
+
+    async def _write_down(self) -> None:
+        """Write down all that has ended; if that fails, one by one, so that a bad one holds up no other."""
+        ended, self._ended = self._ended, []
+        if await self._written(ended):
+            return
+        for one in ended:
+            if len(ended) == 1 or not await self._written([one]):
+                self._ended.append(one)
+
+    async def _written(self, ended: list[Ended]) -> bool:
+        try:
+            await self._in_thread(self._service.settle_many, ended, self._clock())
+        except Exception:
+            self.counts["settle_failed"] += 1
+            log.exception("how dispatches %s ended cannot be written down", [dispatch.id for dispatch, _ in ended])
+            return False
+        self.counts.update("accepted" if isinstance(result, Accepted) else "refused" for _, result in ended)
+        return True
 
     async def _send(self, dispatch: Dispatch) -> Accepted | Refused:
         channel = self._channels.get(dispatch.channel)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import itertools
+import json
 import uuid
 from dataclasses import dataclass
 from enum import StrEnum
@@ -29,7 +30,7 @@ from gateway.models import AlertRow, OutboxRow, SettingRow
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy import ColumnElement, TextClause
     from sqlalchemy.orm import Session
@@ -68,22 +69,29 @@ _FIRST = """NOT EXISTS (SELECT 1 FROM outbox e WHERE e.alert_id = o.alert_id AND
 def _due(state: str, time: str, *, new: bool) -> TextClause:
     """new: the first message about an alert, which comes before what is said again of others as urgent."""
     return text(
-        f"SELECT o.priority, {int(not new)}, o.next_at_ns, o.id, o.channel, o.contact FROM outbox o"  # noqa: S608
-        f" WHERE o.state = '{state}' AND (o.{time} <= :now OR o.scheduled_ns > :now + :tolerance)"
+        f"SELECT o.priority, o.next_at_ns, o.id FROM outbox o WHERE o.state = '{state}'"  # noqa: S608
+        f" AND (o.{time} <= :now OR o.scheduled_ns > :now + :tolerance) AND o.priority <= :lowest"
         f" AND (o.event = 'alert.raised' AND o.number = 0) = {int(new)}"
-        f" AND o.priority <= :lowest AND {_FIRST} ORDER BY o.priority, o.next_at_ns, o.id"
+        " AND o.channel || char(31) || o.contact NOT IN (SELECT value FROM json_each(:busy))"
+        f" AND {_FIRST} ORDER BY o.priority, o.next_at_ns, o.id"
     )
 
 
-DUE = tuple(
-    _due(state, time, new=new)
-    for state, time in (("pending", "next_at_ns"), ("inflight", "lease_until_ns"))
+def _next_due() -> TextClause:
+    soonest = (
+        f"SELECT (SELECT o.next_at_ns FROM outbox o WHERE o.state = 'pending' AND o.priority = {int(one)}"  # noqa: S608
+        f" AND {_FIRST} ORDER BY o.next_at_ns LIMIT 1) AS at_ns"
+        for one in Priority
+    )
+    on_the_wire = f"SELECT min(o.lease_until_ns) FROM outbox o WHERE o.state = 'inflight' AND {_FIRST}"  # noqa: S608
+    return text(f"SELECT min(at_ns) FROM ({' UNION ALL '.join((*soonest, on_the_wire))})")  # noqa: S608
+
+
+NEW, AGAIN = (
+    tuple(_due(*which, new=new) for which in (("pending", "next_at_ns"), ("inflight", "lease_until_ns")))
     for new in (True, False)
 )
-NEXT_DUE = text(
-    "SELECT min(CASE o.state WHEN 'pending' THEN o.next_at_ns ELSE o.lease_until_ns END) FROM outbox o"  # noqa: S608
-    f" WHERE o.state IN ('pending', 'inflight') AND {_FIRST}"
-)
+NEXT_DUE = _next_due()
 SAYS_OPEN = (RAISED, UPDATED, PROMPT)
 """What would say that a closed alert is open is not sent, however it came to be due."""
 
@@ -388,9 +396,28 @@ class Outbox:
 def _due_ids(
     session: Session, now_ns: int, limit: int, urgent_only: bool, busy: Collection[tuple[str, str]]
 ) -> list[int]:
-    bound = {"now": now_ns, "tolerance": CLOCK_STEP_NS, "lowest": Priority.HIGH if urgent_only else Priority.LOW}
-    found = heapq.merge(*(session.execute(due, bound) for due in DUE), key=lambda row: tuple(row[:4]))
-    return list(itertools.islice((row[3] for row in found if (row[4], row[5]) not in busy), limit))
+    lowest = Priority.HIGH if urgent_only else Priority.LOW
+    bound = {"now": now_ns, "tolerance": CLOCK_STEP_NS, "busy": json.dumps([f"{one}\x1f{two}" for one, two in busy])}
+
+    def found(queries: Iterable[TextClause], lowest: int) -> Iterator[tuple[int, int, int]]:
+        return heapq.merge(*(map(tuple, session.execute(query, bound | {"lowest": lowest})) for query in queries))
+
+    return [row[2] for row in itertools.islice(_new_first(found, lowest), limit)]
+
+
+def _new_first(
+    found: Callable[[Iterable[TextClause], int], Iterator[tuple[int, int, int]]], lowest: int
+) -> Iterator[tuple[int, int, int]]:
+    """By priority, and within one what is said for the first time before what is said again. Lazy: among thousands of
+    the one kind it is not searched for the other before it is its turn.
+    """
+    said = 0
+    for row in found(NEW, lowest):
+        if row[0] > said + 1:
+            yield from (again for again in found(AGAIN, row[0] - 1) if again[0] > said)
+            said = row[0] - 1
+        yield row
+    yield from (again for again in found(AGAIN, lowest) if again[0] > said)
 
 
 def _closed(session: Session, alert_ids: Collection[str]) -> set[str]:

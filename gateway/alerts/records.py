@@ -1,11 +1,14 @@
-"""Alerts in the database: rows to values and back, and the queries by which alerts are found."""
+"""Alerts in the database: rows to values and back, and the queries by which alerts are found.
+
+They go past the object layer of the database library: an alert is read and written for every finding and every message.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, Select, func, insert, literal_column, select
+from sqlalchemy import ColumnElement, Select, Table, bindparam, func, insert, literal_column, select, update
 from sqlalchemy.dialects import sqlite
 
 from analytics.findings import Phase
@@ -14,17 +17,42 @@ from gateway.alerts.alert import CLOCK_STEP_NS, OPEN, Alert, Entry, EntryType, O
 from gateway.models import AlertEventRow, AlertRow, EpisodeRow
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from sqlalchemy.orm import Session
 
+ALERTS = cast("Table", AlertRow.__table__)
+EPISODES = cast("Table", EpisodeRow.__table__)
+EVENTS = cast("Table", AlertEventRow.__table__)
 ROWID: ColumnElement[int] = literal_column("alerts.rowid")
-_ROW = sqlite.insert(EpisodeRow.__table__)  # type: ignore[arg-type]
+_ROW = sqlite.insert(EPISODES)
 REMEMBER = _ROW.on_conflict_do_update(
     index_elements=["subject", "kind", "episode"], set_={"phase": _ROW.excluded.phase}
+)
+BY_ID = select(ALERTS).where(ALERTS.c.id == bindparam("wanted"))
+EPISODES_OF = select(EPISODES.c.episode, EPISODES.c.phase).where(EPISODES.c.alert_id == bindparam("wanted"))
+ALERT_OF = select(EPISODES.c.alert_id).where(
+    EPISODES.c.subject == bindparam("subject"),
+    EPISODES.c.kind == bindparam("kind"),
+    EPISODES.c.episode == bindparam("episode"),
+)
+LATEST = (
+    select(ALERTS)
+    .where(
+        ALERTS.c.subject == bindparam("subject"), ALERTS.c.kind == bindparam("kind"), ALERTS.c.test == bindparam("test")
+    )
+    .order_by(ROWID.desc())
+    .limit(1)
 )
 PLAIN = tuple(
     name.name
     for name in fields(Alert)
     if name.name not in ("episodes", "priority", "state", "phase", "devices", "evidence", "outcome", "plan", "turn")
+)
+CHANGE = (
+    update(ALERTS)
+    .where(ALERTS.c.id == bindparam("wanted"))
+    .values({name: bindparam(name) for name in ALERTS.c.keys() if name != "id"})  # noqa: SIM118 - names, not columns
 )
 
 
@@ -50,33 +78,29 @@ class Page:
 
 def load(session: Session, alert_id: str) -> Alert | None:
     """One alert with its episodes, None where unknown."""
-    row = session.get(AlertRow, alert_id)
-    return _alert(session, row) if row else None
+    return next(iter(_alerts(session, BY_ID, wanted=alert_id)), None)
 
 
 def of_episode(session: Session, subject: str, kind: str, episode: str) -> Alert | None:
     """The alert an episode belongs to, open or closed, None for a new episode."""
-    row = session.get(EpisodeRow, (subject, kind, episode))
-    return load(session, row.alert_id) if row else None
+    alert_id = session.execute(ALERT_OF, {"subject": subject, "kind": kind, "episode": episode}).scalar()
+    return load(session, alert_id) if alert_id is not None else None
 
 
 def latest(session: Session, subject: str, kind: str, *, test: bool) -> Alert | None:
     """The last alert that was opened about this subject and kind."""
-    query = select(AlertRow).where(AlertRow.subject == subject, AlertRow.kind == kind, AlertRow.test == test)
-    row = session.scalars(query.order_by(ROWID.desc()).limit(1)).first()
-    return _alert(session, row) if row else None
+    return next(iter(_alerts(session, LATEST, subject=subject, kind=kind, test=test)), None)
 
 
 def open_alerts(session: Session) -> list[Alert]:
     """Every open alert, the most urgent and then the oldest first."""
-    query = select(AlertRow).where(AlertRow.state.in_(OPEN)).order_by(AlertRow.priority, AlertRow.created_ns, ROWID)
-    return [_alert(session, row) for row in session.scalars(query)]
+    query = select(ALERTS).where(AlertRow.state.in_(OPEN)).order_by(AlertRow.priority, AlertRow.created_ns, ROWID)
+    return _alerts(session, query)
 
 
 def open_of_kind(session: Session, kind: str) -> list[Alert]:
     """Every open alert of one kind, the oldest first."""
-    query = select(AlertRow).where(AlertRow.kind == kind, AlertRow.state.in_(OPEN)).order_by(ROWID)
-    return [_alert(session, row) for row in session.scalars(query)]
+    return _alerts(session, select(ALERTS).where(AlertRow.kind == kind, AlertRow.state.in_(OPEN)).order_by(ROWID))
 
 
 def deadlines(session: Session, now_ns: int) -> list[tuple[str, int]]:
@@ -104,8 +128,8 @@ def deadlines(session: Session, now_ns: int) -> list[tuple[str, int]]:
 def listed(session: Session, wanted: AlertFilter, *, limit: int, offset: int) -> Page:
     """One page of the alerts that fit."""
     total = session.scalar(_filtered(select(func.count()).select_from(AlertRow), wanted)) or 0
-    query = _filtered(select(AlertRow), wanted).order_by(ROWID.desc()).limit(limit).offset(offset)
-    return Page(tuple(_alert(session, row) for row in session.scalars(query)), total)
+    query = _filtered(select(ALERTS), wanted).order_by(ROWID.desc()).limit(limit).offset(offset)
+    return Page(tuple(_alerts(session, query)), total)
 
 
 def history(session: Session, alert_id: str) -> list[Entry]:
@@ -140,16 +164,14 @@ def store(session: Session, alert: Alert, *, new: bool = False) -> None:
         "turn": list(alert.turn),
     }
     if new:
-        session.execute(insert(AlertRow.__table__), values)  # type: ignore[arg-type]
+        session.execute(insert(ALERTS), values)
         common: dict[str, Any] = {"subject": alert.subject, "kind": alert.kind, "alert_id": alert.id}
         common["at_ns"] = alert.last_at_ns
         rows = [common | {"episode": name, "phase": phase.value} for name, phase in alert.episodes.items()]
-        session.execute(insert(EpisodeRow.__table__), rows)  # type: ignore[arg-type]
+        session.execute(insert(EPISODES), rows)
         return
-    session.merge(AlertRow(**values))
-    session.flush()
-    query = select(EpisodeRow.episode, EpisodeRow.phase).where(EpisodeRow.alert_id == alert.id)
-    known = {name: phase for name, phase in session.execute(query)}  # noqa: C416 - rows, not pairs
+    session.execute(CHANGE, {"wanted": values.pop("id"), **values})
+    known = {row[0]: row[1] for row in session.execute(EPISODES_OF, {"wanted": alert.id})}
     for episode, phase in alert.episodes.items():
         if known.get(episode) != phase.value:
             remember(session, alert, episode, phase)
@@ -175,21 +197,25 @@ def store_entry(session: Session, alert_id: str, entry: Entry) -> None:
         "note": entry.note,
         "detail": dict(entry.detail),
     }
-    session.execute(insert(AlertEventRow.__table__), values)  # type: ignore[arg-type]
+    session.execute(insert(EVENTS), values)
 
 
-def _alert(session: Session, row: AlertRow) -> Alert:
-    episodes = session.execute(select(EpisodeRow.episode, EpisodeRow.phase).where(EpisodeRow.alert_id == row.id))
+def _alerts(session: Session, query: Select[Any], **bound: Any) -> list[Alert]:
+    rows = session.execute(query, bound).mappings().all()
+    return [_alert(row, session.execute(EPISODES_OF, {"wanted": row["id"]}).all()) for row in rows]
+
+
+def _alert(row: Mapping[Any, Any], episodes: Iterable[Any]) -> Alert:
     return Alert(
-        **{name: getattr(row, name) for name in PLAIN},
-        priority=Priority(row.priority),
-        state=State(row.state),
-        phase=Phase(row.phase),
-        devices=tuple(row.devices),
-        evidence=dict(row.evidence),
-        outcome=Outcome(row.outcome) if row.outcome else None,
-        plan=dict(row.plan),
-        turn=tuple(row.turn),
+        **{name: row[name] for name in PLAIN},
+        priority=Priority(row["priority"]),
+        state=State(row["state"]),
+        phase=Phase(row["phase"]),
+        devices=tuple(row["devices"]),
+        evidence=dict(row["evidence"]),
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        plan=dict(row["plan"]),
+        turn=tuple(row["turn"]),
         episodes={episode: Phase(phase) for episode, phase in episodes},
     )
 

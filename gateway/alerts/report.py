@@ -85,7 +85,7 @@ def as_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\r\n")
     for part, rows in report.tables.items():
         writer.writerow((part, *COLUMNS[part][report.english]))
-        writer.writerows((part, *map(_harmless, row)) for row in rows)
+        writer.writerows((part, *map(harmless, row)) for row in rows)
     return out.getvalue()
 
 
@@ -146,6 +146,6 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def _harmless(cell: str) -> str:
+def harmless(cell: str) -> str:
     """A spreadsheet must not take a name for a formula."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell

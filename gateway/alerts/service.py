@@ -269,19 +269,14 @@ class AlertService:
 
     def settle(self, dispatch: Dispatch, result: Accepted | Refused, now_ns: int) -> outbox.RowState | None:
         """Write down how an attempt ended, with what follows for the alert; None when it no longer matters."""
+        return self.settle_many([(dispatch, result)], now_ns)[0]
+
+    def settle_many(
+        self, ended: Sequence[tuple[Dispatch, Accepted | Refused]], now_ns: int
+    ) -> list[outbox.RowState | None]:
+        """Like `settle`, in one transaction: all are on disk when this returns, or none and it raises."""
         with self._recording(now_ns) as recorder:
-            settled = outbox.settle(recorder.session, dispatch, result, now_ns, self._rng)
-            if settled is None:
-                return None
-            if isinstance(result, Accepted):
-                self._accepted(recorder, dispatch)
-            else:
-                if result.gone:
-                    outbox.disable(recorder.session, dispatch.channel, dispatch.contact, now_ns)
-                if settled.report and dispatch.event != outbox.PROMPT:
-                    self._report_outage(recorder, dispatch, result.error)
-                self._unreached(recorder, dispatch)
-        return settled.state
+            return [self._settle(recorder, dispatch, result) for dispatch, result in ended]
 
     def replay(self, row_id: int, *, by: str, now_ns: int) -> bool:
         """An operator has a message tried again that was given up. False when it is not given up."""
@@ -384,16 +379,39 @@ class AlertService:
 
     def _tell_floods(self, recorder: Recorder) -> None:
         """What is kept back as part of a flood is told by the alert for all of it, when it comes and when it ends."""
-        members: dict[str, list[str]] = {}
-        for change in tuple(recorder.changes):
+        members: dict[str, list[Finding]] = {}
+        named: dict[str, list[str]] = {}
+        for change in recorder.changes:
             alert = change.alert
             left = any(entry.detail.get("held") == holds.GROUPED for entry in change.entries)
             if alert.held != holds.GROUPED and not left:
                 continue
-            if alert.kind not in members:
-                members[alert.kind] = holds.held_devices(recorder.session, alert.kind)
+            if alert.kind not in named:
+                named[alert.kind] = holds.held_devices(recorder.session, alert.kind)
             phase = Phase.CONFIRMED if alert.state.open and not left else Phase.CLEARED
-            self._take(recorder, holds.group_finding(alert, phase, recorder.now_ns, members[alert.kind]))
+            finding = holds.group_finding(alert, phase, recorder.now_ns, named[alert.kind])
+            members.setdefault(alert.kind, []).append(finding)
+        for findings in members.values():
+            self._take_together(recorder, findings)
+
+    def _take_together(self, recorder: Recorder, findings: Sequence[Finding]) -> None:
+        """Findings of one subject and kind as `_take` would take them, but what one alert gains is written once."""
+        step = self._latest_open(recorder, findings[0])
+        for finding in findings:
+            if step is not None and _joins(recorder.session, step.alert, finding):
+                step = step.then(lifecycle.see(step.alert, finding, recorder.now_ns))
+                continue
+            if step is not None:
+                recorder.save(step)
+            self._take(recorder, finding)
+            step = self._latest_open(recorder, finding)
+        if step is not None:
+            recorder.save(step)
+
+    def _latest_open(self, recorder: Recorder, finding: Finding) -> lifecycle.Step | None:
+        """Nothing yet of the alert that findings like this would join; None where there is no open one."""
+        last = records.latest(recorder.session, lifecycle.subject_of(finding), finding.kind, test=False)
+        return lifecycle.Step(last) if last is not None and last.state.open else None
 
     def _answer(self, alert_id: str, answer: Answer, who: str, now_ns: int, *, via: Via | None, **more: Any) -> Alert:
         with self._recording(now_ns, via) as recorder:
@@ -421,6 +439,20 @@ class AlertService:
             recorder.repeat(alert)
         if reopen:
             recorder.save(lifecycle.reopened(alert, now_ns))
+
+    def _settle(self, recorder: Recorder, dispatch: Dispatch, result: Accepted | Refused) -> outbox.RowState | None:
+        settled = outbox.settle(recorder.session, dispatch, result, recorder.now_ns, self._rng)
+        if settled is None:
+            return None
+        if isinstance(result, Accepted):
+            self._accepted(recorder, dispatch)
+        else:
+            if result.gone:
+                outbox.disable(recorder.session, dispatch.channel, dispatch.contact, recorder.now_ns)
+            if settled.report and dispatch.event != outbox.PROMPT:
+                self._report_outage(recorder, dispatch, result.error)
+            self._unreached(recorder, dispatch)
+        return settled.state
 
     def _accepted(self, recorder: Recorder, dispatch: Dispatch) -> None:
         session, channel, contact = recorder.session, dispatch.channel, dispatch.contact
@@ -471,6 +503,15 @@ def _loaded(session: Session, alert_id: str) -> Alert:
     if alert is None:
         raise UnknownAlertError(alert_id)
     return alert
+
+
+def _joins(session: Session, alert: Alert, finding: Finding) -> bool:
+    """Whether the latest alert of its subject and kind takes it."""
+    if finding.episode in alert.episodes:
+        return True
+    if not alert.state.open or finding.phase is Phase.CLEARED or not lifecycle.folds(alert, finding):
+        return False
+    return records.of_episode(session, alert.subject, alert.kind, finding.episode) is None
 
 
 def _outage(episode: str, dispatch: Dispatch, now_ns: int, phase: Phase, error: str) -> Finding:

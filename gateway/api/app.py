@@ -26,10 +26,12 @@ from gateway.api import (
     history,
     holds,
     links,
+    nights,
     prompt,
     residents,
     statistics,
     stream,
+    tasks,
 )
 from gateway.api.gate import OPEN_PATHS, Gate, GateOptions
 from gateway.api.health import Turning
@@ -58,6 +60,7 @@ ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
     *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
+    *(nights.router, tasks.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},

@@ -44,6 +44,7 @@ class CareForm(Form):
     dementia: bool = False
     bed_bound: bool = False
     bed_exit: bool = False
+    night_report: bool = False
     bed_return_min: Minutes = 30.0
     bed_long_min: Minutes = 840.0
     turning_min: Minutes = 120.0

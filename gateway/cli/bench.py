@@ -26,7 +26,7 @@ from rich.table import Table
 from gateway.broker.config import write_private
 from gateway.cli import app
 from gateway.cli.rig import Rig, RigDevice
-from gateway.cli.run import set_up_logging
+from gateway.cli.run import keep_what_is_loaded, let_go_of_what_is_loaded, set_up_logging
 from gateway.cli.setup import out
 from gateway.config import load_settings
 from gateway.database import open_database
@@ -110,12 +110,14 @@ async def running_gateway(rig: Rig, manner: str) -> AsyncIterator[Gateway]:
     stop = asyncio.Event()
     running = asyncio.create_task(gateway.run(stop))
     await gateway.serving()
+    keep_what_is_loaded()
     await asyncio.sleep(SETTLE_S)
     try:
         yield gateway
     finally:
         stop.set()
         await running
+        let_go_of_what_is_loaded()
         rig.stop()
 
 

@@ -33,6 +33,9 @@ from gateway.database import open_database
 from simulators.rude_http import Request, listening
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gateway.alerts.alert import Alert
     from gateway.runtime import Gateway
     from simulators.rude_http import Line
 
@@ -170,7 +173,7 @@ async def _run(rig: Rig, wearers: int, seconds: int) -> dict[str, Any]:
 
 
 async def _probe(gateway: Gateway, seconds: int) -> None:
-    """Findings come as analytics gives them: with the next turn of the pipeline."""
+    """Findings come as analytics gives them: with the next turn of the pipeline. The flood comes half way."""
     count = int((seconds - 5) / EACH_S)
     for number in range(count):
         now_ns = time.time_ns()
@@ -188,7 +191,10 @@ async def _probe(gateway: Gateway, seconds: int) -> None:
 
 
 async def _delays(rig: Rig, gateway: Gateway) -> dict[str, Any]:
-    """From the turn of the pipeline in which an alert was concluded until its first message came to the far side."""
+    """From the turn of the pipeline in which an alert was concluded until its first message came to the far side.
+
+    behind_flood_s: of the smoke just behind the faults; during_flood_s: the worst of the calls for help after them.
+    """
     await asyncio.sleep(SETTLE_S)
     async with httpx.AsyncClient(trust_env=False, timeout=30) as client:
         records = (await client.get(f"http://127.0.0.1:{rig.assist_port}/records")).json()
@@ -197,16 +203,21 @@ async def _delays(rig: Rig, gateway: Gateway) -> dict[str, Any]:
         if record["record"] == "event":
             first.setdefault(record["alert_id"], record["at"])
     page = await gateway.in_database(gateway.alerts.list, AlertFilter(kinds=("help_call", "smoke")), limit=10_000)
-    delays = [(one.kind, first[one.id] - one.created_ns / 1e9) for one in page.alerts if one.id in first]
-    waits = np.array([delay for kind, delay in delays if kind == "help_call"])
-    behind = [delay for kind, delay in delays if kind == "smoke"]
-    p50, p99 = (round(float(np.percentile(waits, q)), 4) if len(waits) else None for q in (50, 99))
-    return {
-        "probes": page.total,
-        "arrived": len(delays),
+    return {"probes": page.total, "flood": FLOOD} | figures(page.alerts, first)
+
+
+def figures(alerts: Sequence[Alert], first: Mapping[str, float]) -> dict[str, Any]:
+    """The delays of the probes. first: when the first message about an alert came to the far side, epoch seconds."""
+    flood_ns = next((one.created_ns for one in alerts if one.kind == "smoke"), 2**63)
+    took = {one.id: first[one.id] - one.created_ns / 1e9 for one in alerts if one.id in first}
+    calls = [one for one in alerts if one.kind == "help_call" and one.id in took]
+    waits = [took[one.id] for one in calls if one.created_ns < flood_ns]
+    p50, p99 = (float(np.percentile(waits, q)) if waits else None for q in (50, 99))
+    found = {
         "p50_s": p50,
         "p99_s": p99,
-        "worst_s": round(float(waits.max()), 4) if len(waits) else None,
-        "behind_flood_s": round(behind[0], 4) if behind else None,
-        "flood": FLOOD,
+        "worst_s": max(waits, default=None),
+        "behind_flood_s": next((took[one.id] for one in alerts if one.kind == "smoke" and one.id in took), None),
+        "during_flood_s": max((took[one.id] for one in calls if one.created_ns >= flood_ns), default=None),
     }
+    return {"arrived": len(took)} | {name: None if one is None else round(one, 4) for name, one in found.items()}

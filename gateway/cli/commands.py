@@ -21,6 +21,7 @@ from gateway.cli import (
     report,
     run,
     setup,
+    tasks,
     train,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "report",
     "run",
     "setup",
+    "tasks",
     "train",
 ]

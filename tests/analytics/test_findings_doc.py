@@ -110,6 +110,7 @@ CARE_WORDS = {
     "dementia": ("认知障碍：夜间看门", "dementia: doors are watched at night"),
     "bed_bound": ("卧床：翻身提醒", "bed-bound: is reminded to be turned"),
     "bed_exit": ("夜间每次离床都报", "every time out of bed at night is told"),
+    "night_report": ("每天早上把睡眠日报发给联系人", "the night report is sent to the contacts every morning"),
     "bed_return_min": ("夜间离床最长", "longest time out of bed at night"),
     "bed_long_min": ("卧床最长", "longest time in bed"),
     "turning_min": ("翻身间隔", "between two turns"),

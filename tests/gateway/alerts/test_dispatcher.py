@@ -146,7 +146,7 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
 
     async def scene() -> None:
         broken = {"release", "claim", "settle"}
-        release, claim, settle = site.service.outbox.release_all, site.service.outbox.claim, site.service.settle
+        release, claim, settle = site.service.outbox.release_all, site.service.outbox.claim, site.service.settle_many
 
         def failing(name: str, works: Callable[..., Any]) -> Callable[..., Any]:
             def act(*given: Any, **more: Any) -> Any:
@@ -158,7 +158,7 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
 
         monkeypatch.setattr(site.service.outbox, "release_all", failing("release", release))
         monkeypatch.setattr(site.service.outbox, "claim", failing("claim", claim))
-        monkeypatch.setattr(site.service, "settle", failing("settle", settle))
+        monkeypatch.setattr(site.service, "settle_many", failing("settle", settle))
         far = FarSide(accept)
         async with dispatching(site, {"webhook": far, "sms": far, "siren": far}) as dispatcher:
             alert = press(site)
@@ -169,6 +169,39 @@ def test_a_broken_disk_loses_nothing(site: Site, monkeypatch: pytest.MonkeyPatch
             await until(lambda: dispatcher.counts["settle_failed"] > 0)
             broken.clear()
             await until(lambda: site.service.get(alert.id).state is State.DELIVERED)
+
+    asyncio.run(scene())
+
+
+def test_an_end_that_cannot_be_written_holds_up_no_other(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends go to the disk together; one that is refused there is tried again by itself until it is taken."""
+
+    async def scene() -> None:
+        works, sizes, refused = site.service.settle_many, [], {"assist"}
+        first = threading.Event()
+
+        def settle_many(ended: Any, now_ns: int) -> Any:
+            sizes.append(len(ended))
+            if len(sizes) == 1:
+                assert first.wait(DEADLINE_S)
+            if any(dispatch.contact in refused for dispatch, _ in ended):
+                raise OSError("refused")
+            return works(ended, now_ns)
+
+        monkeypatch.setattr(site.service, "settle_many", settle_many)
+        far = FarSide(accept)
+        async with dispatching(site, {"webhook": far, "sms": far, "siren": far}) as dispatcher:
+            alerts = [press(site, f"x{number}", episode=f"e{number}") for number in range(3)]
+            await until(lambda: len(far.sent) == 6)
+            first.set()
+            await until(lambda: dispatcher.counts["accepted"] == 3)
+            assert {site.service.get(alert.id).state for alert in alerts} == {State.DELIVERED}
+            await until(lambda: dispatcher.counts["settle_failed"] > 4)
+            refused.clear()
+            await until(lambda: dispatcher.counts["accepted"] == 6)
+        assert sizes[0] == 1
+        assert max(sizes) >= 3
+        assert {item.state for item in site.service.outbox.items()} == {RowState.DELIVERED}
 
     asyncio.run(scene())
 

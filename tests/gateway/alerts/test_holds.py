@@ -1,5 +1,6 @@
 """Pauses, maintenance, floods and storms: what may wait waits, what must be told is told, nothing is forgotten."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from alert_site import S, Site
 
 from analytics.findings import Phase
 from analytics.kinds import KINDS, MATRIX, Harm, Priority, Speed
+from gateway.alerts.alert import Alert
 from gateway.alerts.holds import Limits, NotPausableError, UnknownHoldError
 from gateway.alerts.lifecycle import Outcome, State
 from gateway.audit import read_audit
@@ -129,6 +131,46 @@ def test_a_flood_becomes_one_alert_that_ends_with_its_last_member(site: Site) ->
     for number in range(5, 20):
         assert lost(site, number, Phase.CLEARED).state is State.CANCELLED
     assert site.service.get(flood.id).state is State.RESOLVED
+
+
+def lost_together(site: Site, numbers: Iterable[int], phase: Phase = Phase.CONFIRMED) -> None:
+    more = [{"resident_id": f"x{number}", "devices": (f"d{number}",)} for number in numbers]
+    findings = [site.finding("signal_lost", phase, f"lost{one['devices'][0]}", **one) for one in more]
+    site.service.take_many(findings, site.ns)
+
+
+def floods(site: Site) -> list[Alert]:
+    return [alert for alert in site.service.list(limit=1000).alerts if alert.kind == "alert_flood"]
+
+
+def test_a_flood_that_comes_at_once_is_written_as_one_that_comes_one_by_one(site: Site) -> None:
+    lost_together(site, range(40))
+    (flood,) = floods(site)
+    assert (flood.count, flood.evidence["count"]) == (35, 35)
+    told = raised(site)
+    assert ("alert_flood", "flood:signal_lost") in told
+    assert len(told) == 6
+    lost_together(site, range(5, 39), Phase.CLEARED)
+    assert floods(site)[0].state is State.DELIVERED
+    lost_together(site, [39], Phase.CLEARED)
+    assert floods(site)[0].state is State.RESOLVED
+    revisions = [entry.revision for entry in site.service.history(flood.id)]
+    assert revisions == list(range(1, len(revisions) + 1))
+
+
+def test_who_ends_and_who_joins_at_once_each_find_their_flood(site: Site) -> None:
+    """A flood that somebody has taken gets no more members: later ones are another, and each ends with its own."""
+    lost_together(site, range(8))
+    (first,) = floods(site)
+    site.service.acknowledge(first.id, "王芳", site.ns)
+    site.now += 30
+    lost_together(site, range(8, 12))
+    second, _ = floods(site)
+    assert second.id != first.id
+    assert second.count == 4
+    site.now += 1
+    lost_together(site, [*range(5, 8), *range(8, 12)], Phase.CLEARED)
+    assert [alert.state for alert in floods(site)] == [State.RESOLVED, State.RESOLVED]
 
 
 def test_a_flood_touches_no_alarm_of_a_person(site: Site) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from alert_site import T0, S, Site
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from analytics.kinds import Priority
 from gateway.alerts.lifecycle import Outcome, State
-from gateway.alerts.outbox import LEASE_NS, RowState, idempotency_key
+from gateway.alerts.outbox import AGAIN, LEASE_NS, NEW, NEXT_DUE, RowState, idempotency_key
 from gateway.alerts.schedule import BUDGET, JITTER, wait_s
 from gateway.channels.base import Accepted, Dispatch, Refused
 
@@ -121,6 +122,37 @@ def test_whom_nobody_was_told_of_comes_before_what_is_said_again(site: Site) -> 
     assert len({item.alert_id for item in waiting}) > 2
     assert {dispatch.alert_id for dispatch in site.claim(2)} == {new.id}
     assert new.id not in {dispatch.alert_id for dispatch in site.claim(2)}
+
+
+def test_by_priority_and_the_first_telling_before_what_is_said_again(site: Site) -> None:
+    for kind in ("battery_low", "heart_rate_high", "help_call"):
+        site.take(kind, episode=f"again {kind}", resident_id="x1", devices=("w1",))
+    site.send(lambda d: OK if d.contact == "nurse" else Refused("down", retry_after_s=1.0))
+    again = {item.alert_id for item in site.service.outbox.items()}
+    for alert in site.service.open_alerts():
+        site.service.acknowledge(alert.id, "王芳", site.ns)  # an update to the nurse: not the first telling
+    for kind in ("battery_low", "heart_rate_high", "help_call"):
+        site.take(kind, episode=f"new {kind}", resident_id="x2", devices=("w2",))
+    site.now += 60
+    order = [(int(d.priority), d.alert_id in again) for d in site.claim()]
+    assert order == sorted(order)
+    assert set(order) == {(priority, said) for priority in (1, 2, 3) for said in (False, True)}
+    site.restart()
+    site.now += 61  # the same while they are taken back from who had them
+    assert [(int(d.priority), d.alert_id in again) for d in site.claim()] == order
+    for limit in range(1, len(order)):
+        site.restart()
+        assert [(int(d.priority), d.alert_id in again) for d in site.claim(limit)] == order[:limit]
+
+
+def test_the_next_of_ten_thousand_is_found_by_an_index(site: Site) -> None:
+    bound = {"now": site.ns, "tolerance": 0, "lowest": 3, "busy": "[]"}
+    with site.database.read() as session:
+        for query in (*NEW, *AGAIN, NEXT_DUE):
+            wanted = bound if query is not NEXT_DUE else {}
+            plan = [str(row[3]) for row in session.execute(text(f"EXPLAIN QUERY PLAN {query.text}"), wanted)]
+            assert [step for step in plan if "outbox" in step.lower() or " o " in f"{step} "]
+            assert not [step for step in plan if "TEMP B-TREE" in step or step in ("SCAN o", "SCAN e")], plan
 
 
 def test_messages_about_one_alert_keep_their_order(site: Site) -> None:

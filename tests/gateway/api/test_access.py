@@ -18,6 +18,7 @@ from gateway.api.scopes import ROLES, Role, Scope
 
 OTHERS = {"resident_id": "r2", "device_id": "w2", "contact_id": "c2", "hold_id": "1"}
 LISTS = {R, D, A, H, "/api/v1/stream", "/api/v1/health", "/api/v1/me", "/metrics", "/api/v1/statistics"}
+LISTS |= {"/api/v1/tasks/coverage"}
 """Routes that name nobody: they show less to a key for some residents instead of nothing."""
 
 
