@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from analytics.daily.home import HomeWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
-from analytics.surroundings import FallSurroundings
 from analytics.fusion import WINDOW_S, FallFusion
 from analytics.limit_table import RULES, Rule
 from analytics.limits import VitalLimits
 from analytics.rhythm.watch import RhythmWatch
+from analytics.surroundings import FallSurroundings
 from analytics.technical import TechnicalWatch
 from analytics.vitals.watch import CHINA_S, VitalWatch
 from analytics.vitals.weight import WeightGain

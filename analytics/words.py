@@ -62,7 +62,7 @@ NOTHING = Words("", "")
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
     """The numbers behind a finding, and how sure it is (confidence 0 to 1, None: not said)."""
     said = _score(evidence) or _change(evidence) or _weight(evidence) or _limit(evidence) or _doubt(evidence)
-    said = said or _task(evidence) or _home(evidence)
+    said = said or _task(evidence) or _home(evidence) or _fall(evidence)
     if said is None:
         return NOTHING
     if confidence is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from analytics.engine import default_engine
-from analytics.surroundings import KEPT, NEAR_NS, FallSurroundings
 from analytics.findings import Finding, Phase
+from analytics.surroundings import KEPT, NEAR_NS, FallSurroundings
 from analytics.words import why
 from device_drivers.observations import DeviceEvent, Quality
 
