@@ -38,6 +38,7 @@ from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.daily import duties as daily
+from gateway.database import is_damage
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.learning import SensitivityLearner, with_levels
@@ -51,7 +52,7 @@ from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
 from gateway.tcp_source import TcpSource
-from gateway.watchdog import ALIVE, READY, STOPPING, notify
+from gateway.watchdog import ALIVE, READY, STOPPING, notify, period_s
 from gateway.watches import Around, Watches
 from gateway.ways import ways_in
 
@@ -83,7 +84,6 @@ HEALTH_S = 5.0
 RETAIN_S = 3600.0
 SNIPPETS_S = 2.0
 LEARN_S = 600.0
-WATCHDOG_S = 5.0
 LOOK_S = 2.0
 
 
@@ -106,6 +106,8 @@ class Gateway:
         self.broker: Broker | None = None
         self.server: GatewayServer | None = None
         self._serving = asyncio.Event()
+        self._damage: list[Exception] = []
+        self._damage_seen = asyncio.Event()
         self.home_assistant: HomeAssistantLink | None = None
         self.learner: SensitivityLearner | None = None
         self.sources: list[Source] = []
@@ -165,7 +167,9 @@ class Gateway:
         await self._resume_faults()
         if salvaged is not None:
             log.error("database.replaced", kept=str(salvaged.kept), reason=salvaged.reason, rows=salvaged.rows)
-            await self.in_database(self.alerts.take, salvaged.finding(self.clock()), self.clock())
+            found = salvaged.finding(self.clock())
+            await self.in_database(self.alerts.take, found, self.clock())
+            self.watches.resume(found)
         await self.watches.begin()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
@@ -223,7 +227,13 @@ class Gateway:
     async def in_database(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a function of the registry or the alerts in the database thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._database_thread, partial(function, *args, **kwargs))
+        try:
+            return await loop.run_in_executor(self._database_thread, partial(function, *args, **kwargs))
+        except Exception as error:
+            if is_damage(error):
+                self._damage.append(error)
+                self._damage_seen.set()
+            raise
 
     async def registry_changed(self) -> None:
         """Watch exactly the devices that the registry has now, and give the broker their accounts."""
@@ -351,6 +361,7 @@ class Gateway:
             yield source.name, source.run()
         yield "pipeline", self.pipeline.run()
         yield "dispatcher", self.dispatcher.run()
+        yield "database", self._damaged()
         yield "server", self._serve()
         yield "deadlines", self._every("deadlines", TICK_S, self._tick)
         yield "on_call", self._every("on_call", ON_CALL_S, self._watch_on_call)
@@ -359,7 +370,7 @@ class Gateway:
         yield "interruptions", self._every("interruptions", WAYS_S, self._look_at_ways)
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
-        yield "watchdog", self._every("watchdog", WATCHDOG_S, self._alive)
+        yield "watchdog", self._every("watchdog", period_s(), self._alive)
         if self.learner is not None:
             yield "learning", self._every("learning", LEARN_S, self._learn)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
@@ -419,6 +430,11 @@ class Gateway:
                 self._failing.add(name)
             self._rounds[name] += 1
             await asyncio.sleep(period_s)
+
+    async def _damaged(self) -> None:
+        """A database found damaged ends the whole: the next start keeps it aside and goes on with what can be read."""
+        await self._damage_seen.wait()
+        raise self._damage[0]
 
     async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
         await self.in_database(self.alerts.take_many, findings, now_ns)
