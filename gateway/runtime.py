@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from analytics.engine import default_engine
 from analytics.falls.model import shipped
@@ -38,6 +39,7 @@ from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.daily import duties as daily
+from gateway.daily.learned_book import read_learned, save_learned
 from gateway.database import is_damage
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
@@ -84,6 +86,7 @@ HEALTH_S = 5.0
 RETAIN_S = 3600.0
 SNIPPETS_S = 2.0
 LEARN_S = 600.0
+MEMORY_S = 600.0
 LOOK_S = 2.0
 
 
@@ -163,6 +166,7 @@ class Gateway:
                 healthy=lambda: all(item.ok for item in self.health()),
             )
         )
+        self.pipeline.keeper.recall(await self.in_database(read_learned, self.database))
         await self._open_ways_in()
         await self._resume_faults()
         if salvaged is not None:
@@ -373,6 +377,7 @@ class Gateway:
         yield "watchdog", self._every("watchdog", period_s(), self._alive)
         if self.learner is not None:
             yield "learning", self._every("learning", LEARN_S, self._learn)
+        yield "memory", self._every("memory", MEMORY_S, self._save_learned, later=True)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
         for duty in (*self.watches.duties(), *self.daily.duties()):
@@ -407,6 +412,8 @@ class Gateway:
         for channel in self._channels.values():
             await channel.aclose()
         await self.async_store.close()
+        with contextlib.suppress(SQLAlchemyError):  # a full disk: what was saved ten minutes ago is there
+            await self._save_learned()
         await self.in_database(self.database.close)
         self._database_thread.shutdown()
         self.watches.end()
@@ -510,6 +517,10 @@ class Gateway:
         """What carers said of fall alerts may have taught the sensitivity of a resident."""
         if self.learner is not None and await self.in_database(self.learner.review, self.clock()):
             await self.registry_changed()
+
+    async def _save_learned(self) -> None:
+        """What the analysis has learned of residents outlives a restart."""
+        await self.in_database(save_learned, self.database, self.pipeline.keeper.remember(), self.clock())
 
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):
