@@ -6,13 +6,17 @@ ifeq ($(YINLING_REQUIRE_ALL),1)
 COVERAGE := --cov --cov-report=term:skip-covered
 endif
 
+# What is started a hundred times is compiled once; where several processes share the processors, each computes alone.
+unexport PYTHONDONTWRITEBYTECODE
+test: export OPENBLAS_NUM_THREADS := 1
+
 .PHONY: demo test lint bench format clean
 
 demo: .venv/ready
 	$(BIN)/yinling demo
 
 test: .venv/ready-dev
-	$(BIN)/pytest -n 3 --dist loadfile $(COVERAGE) $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

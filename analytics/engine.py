@@ -2,7 +2,7 @@
 
 A part is any `Detector`. What it may offer beyond the protocol is used when it is there: `signals` (the names it wants;
 absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)`,
-`resume(finding, now_ns)`, `set_care(resident_id, care)` and `pending_devices()`.
+`resume(finding, now_ns)`, `set_care(resident_id, care)`, `pending_devices()`, and what `analytics.memory` describes.
 
 A part that raises keeps no other from its work: `ingest` and `step` see all parts through and then raise
 `PartsFailedError`. What the others have found is given out by the next `step`, after the failed parts were exchanged
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from analytics.daily.home import HomeWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
 from analytics.fusion import WINDOW_S, FallFusion
+from analytics.habits.watch import HabitWatch
 from analytics.limit_table import RULES, Rule
 from analytics.limits import VitalLimits
 from analytics.rhythm.watch import RhythmWatch
@@ -26,7 +27,7 @@ from analytics.vitals.watch import CHINA_S, VitalWatch
 from analytics.vitals.weight import WeightGain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from analytics.care import Care
     from analytics.findings import Detector, Finding
@@ -156,6 +157,16 @@ class Engine:
             if take is not None:
                 take(resident_id, care)
 
+    def remember(self) -> dict[str, dict[str, Any]]:
+        """What the parts have learned of residents, as plain JSON: part -> resident -> state."""
+        return {part.memory: part.remember() for part in self._parts if hasattr(part, "remember")}  # type: ignore[attr-defined]
+
+    def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on from what was learned; to be called before devices are attached."""
+        for part in self._parts:
+            if hasattr(part, "recall") and hasattr(part, "memory") and part.memory in states:
+                part.recall(states[part.memory])
+
     def answered(self, episode: str) -> None:
         """A person has taken the alert of this episode: a further call for help is a new one."""
         self._fusion.answered(episode)
@@ -205,6 +216,7 @@ def default_engine(
         WeightGain(),
         VitalWatch(offset_s),
         HomeWatch(offset_s),
+        HabitWatch(offset_s),
         RhythmWatch(),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         FallSurroundings(),

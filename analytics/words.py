@@ -62,7 +62,7 @@ NOTHING = Words("", "")
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
     """The numbers behind a finding, and how sure it is (confidence 0 to 1, None: not said)."""
     said = _score(evidence) or _change(evidence) or _weight(evidence) or _limit(evidence) or _doubt(evidence)
-    said = said or _task(evidence) or _home(evidence) or _fall(evidence)
+    said = said or _task(evidence) or _habit(evidence) or _home(evidence) or _fall(evidence)
     if said is None:
         return NOTHING
     if confidence is None:
@@ -137,6 +137,17 @@ def _task(evidence: Mapping[str, Evidence]) -> Words | None:
         return Words(label, label)
     span = _span(60 * late_min)
     return Words(f"{label}，已过 {span.zh}", f"{label}, {span.en} ago")
+
+
+def _habit(evidence: Mapping[str, Evidence]) -> Words | None:
+    """What is not as usual, beside what was the most so far."""
+    if "latest" in evidence:
+        latest = evidence["latest"]
+        return Words(f"以往最晚 {latest} 就有活动", f"so far active at {latest} at the latest")
+    if "longest_min" not in evidence or "lasted_min" not in evidence:
+        return None
+    span, longest = (_span(60 * float(evidence[name])) for name in ("lasted_min", "longest_min"))
+    return Words(f"已 {span.zh}，以往最长 {longest.zh}", f"for {span.en}, so far {longest.en} at most")
 
 
 def _home(evidence: Mapping[str, Evidence]) -> Words | None:

@@ -19,6 +19,8 @@ ASSIST_SILENT, QUEUE_LATE, TEST_FAILED = "assist_silent", "queue_late", "test_fa
 DISK_LOW, DISK_FAULT = "disk_low", "disk_fault"
 CLOCK_WRONG, MAINS_LOST = "box_clock_wrong", "mains_lost"
 KINDS_HERE = frozenset({ASSIST_SILENT, QUEUE_LATE, TEST_FAILED, DISK_LOW, DISK_FAULT, CLOCK_WRONG, MAINS_LOST})
+BOX_FAULT, DATABASE = "box_fault", "box:database"
+"""Faults inside the box are others' affair, but for that of a database that had to be replaced."""
 FORGOTTEN_S = 300.0
 """A fault from before the start that nobody looks at for so long has been taken out of the settings."""
 Key = tuple[str, str]
@@ -64,7 +66,7 @@ class BoxWatch:
 
     def resume(self, finding: Finding) -> bool:
         """An alert still open from before this start; False where it is not of this part."""
-        if finding.kind not in KINDS_HERE or not finding.devices:
+        if not finding.devices or not _here(finding):
             return False
         self._resumed[finding.kind, finding.devices[0]] = finding.episode
         return True
@@ -96,6 +98,10 @@ class BoxWatch:
             episode, state.episode = state.episode, None
             return _finding(*key, episode, Phase.CLEARED, now_ns, condition.evidence)
         return None
+
+
+def _here(finding: Finding) -> bool:
+    return finding.kind in KINDS_HERE or (finding.kind == BOX_FAULT and finding.devices[0] == DATABASE)
 
 
 def _finding(

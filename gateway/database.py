@@ -171,9 +171,14 @@ def _on_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
+def is_damage(error: BaseException) -> bool:
+    """Whether it says that the file itself is damaged; only a start, which looks and mends, can help then."""
+    return isinstance(error, DriverError) and any(word in str(error.orig) for word in ("not a database", "malformed"))
+
+
 def _translated(path: Path, error: DriverError) -> DatabaseError:
     reason = str(error.orig)
-    if "not a database" in reason or "malformed" in reason:
+    if is_damage(error):
         return CorruptDatabaseError(path, f"damaged ({reason}); restore a backup with `yinling restore`")
     return DatabaseError(path, f"cannot be opened ({reason}); check that the folder exists and can be written")
 

@@ -105,6 +105,7 @@ class EngineKeeper:
         self._cut: frozenset[str] = frozenset()
         self._open: dict[str, Finding] = {}
         self._own_faults: list[Finding] = []
+        self._learned: dict[str, dict[str, Any]] = {}
 
     @property
     def unknown_ever(self) -> int:
@@ -129,6 +130,17 @@ class EngineKeeper:
             self._unknown.heard_s.pop(device_id, None)
         self.assigned = dict(assignments)
         return True
+
+    def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """What was learned before this start; to be called before devices are assigned."""
+        self._learned = {part: dict(residents) for part, residents in states.items()}
+        self.engine.recall(self._learned)
+
+    def remember(self) -> Mapping[str, Mapping[str, Any]]:
+        """What the engine has learned of residents by now; a part that is exchanged goes on from there."""
+        for part, residents in self.engine.remember().items():
+            self._learned[part] = residents
+        return self._learned
 
     def set_care(self, care: Mapping[str, Care]) -> None:
         """What is set for the residents; whoever is not named has the usual settings."""
@@ -229,6 +241,7 @@ class EngineKeeper:
 
     def _fresh(self) -> Engine:
         engine = self._make_engine()
+        engine.recall(self._learned)
         for resident_id, care in self._care.items():
             engine.set_care(resident_id, care)
         return engine

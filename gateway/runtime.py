@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from analytics.engine import default_engine
 from analytics.falls.model import shipped
@@ -38,6 +39,8 @@ from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.daily import duties as daily
+from gateway.daily.learned_book import read_learned, save_learned
+from gateway.database import is_damage
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
 from gateway.learning import SensitivityLearner, with_levels
@@ -51,7 +54,7 @@ from gateway.store.aio import AsyncStore
 from gateway.store.base import StoreUnavailableError
 from gateway.store.duckdb_store import DuckDBStore
 from gateway.tcp_source import TcpSource
-from gateway.watchdog import ALIVE, READY, STOPPING, notify
+from gateway.watchdog import ALIVE, READY, STOPPING, notify, period_s
 from gateway.watches import Around, Watches
 from gateway.ways import ways_in
 
@@ -83,7 +86,7 @@ HEALTH_S = 5.0
 RETAIN_S = 3600.0
 SNIPPETS_S = 2.0
 LEARN_S = 600.0
-WATCHDOG_S = 5.0
+MEMORY_S = 600.0
 LOOK_S = 2.0
 
 
@@ -106,6 +109,8 @@ class Gateway:
         self.broker: Broker | None = None
         self.server: GatewayServer | None = None
         self._serving = asyncio.Event()
+        self._damage: list[Exception] = []
+        self._damage_seen = asyncio.Event()
         self.home_assistant: HomeAssistantLink | None = None
         self.learner: SensitivityLearner | None = None
         self.sources: list[Source] = []
@@ -161,11 +166,14 @@ class Gateway:
                 healthy=lambda: all(item.ok for item in self.health()),
             )
         )
+        self.pipeline.keeper.recall(await self.in_database(read_learned, self.database))
         await self._open_ways_in()
         await self._resume_faults()
         if salvaged is not None:
             log.error("database.replaced", kept=str(salvaged.kept), reason=salvaged.reason, rows=salvaged.rows)
-            await self.in_database(self.alerts.take, salvaged.finding(self.clock()), self.clock())
+            found = salvaged.finding(self.clock())
+            await self.in_database(self.alerts.take, found, self.clock())
+            self.watches.resume(found)
         await self.watches.begin()
         self.context = self._make_context()
         self.home_assistant = wiring.home_assistant_link(settings, self.context, self._loop)
@@ -223,7 +231,13 @@ class Gateway:
     async def in_database(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Run a function of the registry or the alerts in the database thread."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._database_thread, partial(function, *args, **kwargs))
+        try:
+            return await loop.run_in_executor(self._database_thread, partial(function, *args, **kwargs))
+        except Exception as error:
+            if is_damage(error):
+                self._damage.append(error)
+                self._damage_seen.set()
+            raise
 
     async def registry_changed(self) -> None:
         """Watch exactly the devices that the registry has now, and give the broker their accounts."""
@@ -351,6 +365,7 @@ class Gateway:
             yield source.name, source.run()
         yield "pipeline", self.pipeline.run()
         yield "dispatcher", self.dispatcher.run()
+        yield "database", self._damaged()
         yield "server", self._serve()
         yield "deadlines", self._every("deadlines", TICK_S, self._tick)
         yield "on_call", self._every("on_call", ON_CALL_S, self._watch_on_call)
@@ -359,9 +374,10 @@ class Gateway:
         yield "interruptions", self._every("interruptions", WAYS_S, self._look_at_ways)
         yield "registry", self._every("registry", REGISTRY_S, self._follow_registry)
         yield "health", self._every("health", HEALTH_S, self._tell_health)
-        yield "watchdog", self._every("watchdog", WATCHDOG_S, self._alive)
+        yield "watchdog", self._every("watchdog", period_s(), self._alive)
         if self.learner is not None:
             yield "learning", self._every("learning", LEARN_S, self._learn)
+        yield "memory", self._every("memory", MEMORY_S, self._save_learned, later=True)
         yield "snippets", self._every("snippets", SNIPPETS_S, self.snippets.tick)
         yield "retention", self._every("retention", RETAIN_S, self._retain)
         for duty in (*self.watches.duties(), *self.daily.duties()):
@@ -396,6 +412,8 @@ class Gateway:
         for channel in self._channels.values():
             await channel.aclose()
         await self.async_store.close()
+        with contextlib.suppress(SQLAlchemyError):  # a full disk: what was saved ten minutes ago is there
+            await self._save_learned()
         await self.in_database(self.database.close)
         self._database_thread.shutdown()
         self.watches.end()
@@ -419,6 +437,11 @@ class Gateway:
                 self._failing.add(name)
             self._rounds[name] += 1
             await asyncio.sleep(period_s)
+
+    async def _damaged(self) -> None:
+        """A database found damaged ends the whole: the next start keeps it aside and goes on with what can be read."""
+        await self._damage_seen.wait()
+        raise self._damage[0]
 
     async def _take_findings(self, findings: Sequence[Finding], now_ns: int) -> None:
         await self.in_database(self.alerts.take_many, findings, now_ns)
@@ -494,6 +517,10 @@ class Gateway:
         """What carers said of fall alerts may have taught the sensitivity of a resident."""
         if self.learner is not None and await self.in_database(self.learner.review, self.clock()):
             await self.registry_changed()
+
+    async def _save_learned(self) -> None:
+        """What the analysis has learned of residents outlives a restart."""
+        await self.in_database(save_learned, self.database, self.pipeline.keeper.remember(), self.clock())
 
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.findings import Finding, Phase
 from gateway.audit import append_audit
+from gateway.box_watch import BOX_FAULT, DATABASE, Condition
 from gateway.context import HealthItem
 from gateway.database import CorruptDatabaseError, open_database
 from gateway.models import AuditRow, Base
@@ -54,7 +55,8 @@ class Salvage:
             "contacts": self.rows.get("contacts", 0),
             "not_readable": ", ".join(self.lost),
         }
-        return Finding(f"database:{self.kept.name}", "box_fault", None, now_ns, Phase.CONFIRMED, 1.0, (), evidence)
+        episode = f"database:{self.kept.name}"
+        return Finding(episode, BOX_FAULT, None, now_ns, Phase.CONFIRMED, 1.0, (DATABASE,), evidence)
 
 
 def open_or_salvage(path: Path, now_ns: int) -> tuple[Database, Salvage | None]:
@@ -82,6 +84,12 @@ def health_item(path: Path) -> HealthItem | None:
     zh = f"数据库曾损坏，已换新；请检查并移走 {kept[-1].name}"
     en = f"the database was damaged and replaced; look at {kept[-1].name} and move it away"
     return HealthItem("database", False, zh, en, {"kept": float(len(kept))})
+
+
+def condition(path: Path) -> Condition:
+    """A fault of the box for as long as a damaged file lies there."""
+    kept = kept_aside(path)
+    return Condition(BOX_FAULT, DATABASE, bool(kept), {"kept": kept[-1].name} if kept else {})
 
 
 def _salvaged(path: Path, reason: str, now_ns: int) -> tuple[Database, Salvage]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.exc import SQLAlchemyError
 
 from analytics.kinds import Priority
-from gateway import drill, power
+from gateway import drill, power, salvage
 from gateway.alerts.payload import rfc3339
 from gateway.alerts.policy import TEST_ALERT
 from gateway.alerts.records import AlertFilter
@@ -45,6 +45,7 @@ NAMES = {Priority.HIGH: "high", Priority.MEDIUM: "medium", Priority.LOW: "low"}
 QUEUE_BEGIN_S, QUEUE_END_S = 10.0, 30.0
 DISK_END_S = 60.0
 STAMP = "alive.json"
+DATABASE_FILE = "gateway.sqlite"
 ROOT = Path("/")
 
 
@@ -202,6 +203,7 @@ class Watches:
             {} if worst is None else {"priority": NAMES[worst], "age_s": round(self._ages[worst])}
         )
         yield Condition(DISK_LOW, "box:disk", self._free < least, free, end_s=DISK_END_S)
+        yield salvage.condition(self._around.settings.data / DATABASE_FILE)
         yield Condition(DISK_FAULT, "box:disk", bool(self._stamp_error), error)
         yield Condition(QUEUE_LATE, "box:queue", worst is not None, queue, QUEUE_BEGIN_S, QUEUE_END_S)
         yield self.clocks.condition(now_s)

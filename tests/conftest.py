@@ -7,12 +7,14 @@ import os
 import shutil
 import socket
 import sys
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+import structlog
+from hypothesis import is_hypothesis_test, settings
 
 from device_drivers import registry
 
@@ -21,10 +23,34 @@ settings.register_profile("yinling", deadline=None, derandomize=os.environ.get("
 settings.load_profile("yinling")
 
 ROOT = Path(__file__).resolve().parent.parent
+LONG = ("slow", "system")
+"""Markers of tests that take more than a few seconds."""
+
+# Tracebacks in the log are plain, as in the product: the pretty ones with every local take many seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # Tables are as wide as the test that reads them wants, whatever the terminal of whoever starts the tests.
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
     os.environ.pop(name, None)
+
+
+def is_long(item: pytest.Item) -> bool:
+    return any(item.get_closest_marker(name) for name in LONG)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with long tests come first and stay so (`--no-loadscope-reorder`): no process waits for one at the end."""
+    first = {item.path for item in items if is_long(item)}
+    items.sort(key=lambda item: item.path not in first)
+    for item in items:
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
+            # The tracer makes hundreds of examples take three times as long, to reach lines that others reach too.
+            item.add_marker("no_cover")
 
 
 def missing(what: str) -> None:
@@ -69,6 +95,16 @@ class ForeignDrivers:
         self.modules.append(module)
         importlib.invalidate_caches()
         registry._load.cache_clear()
+
+
+@pytest.fixture
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forests of 12 trees: made-up falls need no more, and what is learned from them is forgotten afterwards."""
+    from analytics.falls import fitting
+
+    monkeypatch.setattr(fitting, "TREES", 12)
+    monkeypatch.setattr(fitting, "TREES_OF_FOLD", 12)
+    monkeypatch.setattr(fitting, "_fitted", OrderedDict())
 
 
 @pytest.fixture

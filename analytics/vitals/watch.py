@@ -9,11 +9,12 @@ by the time of receipt; a minute that has been computed is not computed again.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from analytics.findings import Evidence, Finding, Phase
+from analytics.memory import UnfitStateError, restore_row, row_state
 from analytics.vitals.charts import Charts
 from analytics.vitals.exercise import CADENCE
 from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
@@ -26,7 +27,7 @@ from analytics.vitals.quality_table import COLUMNS
 from device_drivers.observations import DeviceEvent, Quality, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from analytics.care import Care
     from device_drivers.observations import Observation
@@ -39,7 +40,10 @@ MAX_CATCH_UP = 120
 MAX_STEPS = 5_000.0
 """More steps than this between two reports is a counter that started anew."""
 CHINA_S = 8 * 3600
+CHART_COLUMNS = ("days", "first", "centre", "spread", "ewma", "up", "down", "open", "lasting")
+NIGHT_COLUMNS = ("bins", "bed", "bed_known", "in_bed", "exits", "steps")
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
+_METRIC_NAMES = frozenset(metric.name for metric in METRICS)
 
 
 @dataclass(slots=True)
@@ -66,6 +70,7 @@ class VitalWatch:
     offset_s: seconds east of UTC at a time in UTC ns (the site's clock).
     """
 
+    memory: ClassVar[str] = "vitals"
     signals: ClassVar[frozenset[str]] = frozenset(COLUMNS) | {"worn", "steps", "bed_occupancy", "consciousness"}
 
     def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
@@ -82,6 +87,8 @@ class VitalWatch:
         self._minute: int | None = None
         self._queue: tuple[list[int], list[int], list[float], list[bool]] = ([], [], [], [])
         self._open: dict[tuple[str, str, str], str] = {}
+        self._recalled: dict[str, Mapping[str, Any]] = {}
+        self._recalled_day: int | None = None
         self._found: list[Finding] = []
 
     def attach(self, device_id: str, resident_id: str | None) -> None:
@@ -126,6 +133,43 @@ class VitalWatch:
             self._absorb()
             self._write_care(owner)
 
+    def remember(self) -> dict[str, dict[str, Any]]:
+        """The charts and the running night of each resident, as plain JSON. Nothing before the first minute."""
+        if self._minute is None:
+            return {}
+        day = self._day(self._minute)
+        return {
+            owner.resident_id: {
+                "day": day,
+                "charts": row_state(self._charts.table, owner.row, CHART_COLUMNS),
+                "night": row_state(self._nights.table, owner.row, NIGHT_COLUMNS),
+                "open": {key[2]: name for key, name in self._open.items() if key[:2] == (owner.key, "slow_change")},
+            }
+            for owner in self._owners.values()
+            if owner.resident_id is not None
+        }
+
+    def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on from there. A night that has ended meanwhile is judged when the time is first known."""
+        self._recalled = dict(states)
+        days = [state["day"] for state in states.values() if isinstance(state.get("day"), int)]
+        self._recalled_day = max(days, default=None)
+        for owner in self._owners.values():
+            self._remind(owner)
+
+    def _remind(self, owner: _Owner) -> None:
+        state = self._recalled.pop(owner.resident_id or "", None)
+        if state is None:
+            return
+        try:
+            opened = {name: str(state["open"][name]) for name in state["open"] if name in _METRIC_NAMES}
+            restore_row(self._charts.table, owner.row, state["charts"], CHART_COLUMNS)
+            if self._minute is None and state["day"] == self._recalled_day:
+                restore_row(self._nights.table, owner.row, state["night"], NIGHT_COLUMNS)
+        except (KeyError, TypeError, UnfitStateError):
+            return
+        self._open |= {(owner.key, "slow_change", name): episode for name, episode in opened.items()}
+
     def resume(self, finding: Finding, now_ns: int) -> bool:  # noqa: ARG002 - as all detectors
         """A finding that is open from before: it ends by the same rule, and does not begin twice."""
         device_id = finding.devices[0] if finding.devices else ""
@@ -137,6 +181,8 @@ class VitalWatch:
             self._open[device_id, finding.kind, signal] = finding.episode
             return True
         owner = self._owners.get(_key(device_id, finding.resident_id))
+        if owner is not None and finding.kind == "slow_change":
+            return finding.episode in self._open.values()
         if owner is None or finding.kind not in NEWS2_KINDS:
             return False
         self._news2.table["open"][owner.row, NEWS2_KINDS.index(finding.kind)] = True
@@ -206,6 +252,7 @@ class VitalWatch:
             self._owner_at[owner.row] = owner
             self._news2.table["real"][owner.row] = resident_id is not None
             self._write_care(owner)
+            self._remind(owner)
         return owner
 
     def _write_care(self, owner: _Owner) -> None:
@@ -260,6 +307,8 @@ class VitalWatch:
         current = now_ns // MINUTE_NS
         self._absorb()
         if self._minute is None or current < self._minute - 2:
+            if self._minute is None and self._recalled_day not in {None, self._day(current)}:
+                self._end_day(current - 1)
             self._minute = current
             return
         if current - self._minute > MAX_CATCH_UP:

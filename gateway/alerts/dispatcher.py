@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from gateway.channels.base import Accepted, Dispatch, Refused
+from gateway.database import is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,8 +36,9 @@ SETTLE_PAUSE_S = 0.5
 
 
 class Dispatcher:
-    """One for each database. `run` ends only by cancellation. rounds: grows about once a second while it turns.
+    """One for each database. `run` ends only by cancellation, or raises when the database is found damaged.
 
+    rounds: grows about once a second while it turns.
     concurrency: dispatches on the wire at once; reserved: of these, kept for the most urgent; per_target: for one
     contact through one channel. longest_nap_s: how late anything may be when the clock is set while waiting.
     """
@@ -102,7 +104,9 @@ class Dispatcher:
         while True:
             try:
                 self.counts["released"] += await self._in_thread(self._service.outbox.release_all)
-            except Exception:
+            except Exception as error:
+                if is_damage(error):
+                    raise
                 self.counts["release_failed"] += 1
                 log.exception("the outbox cannot be written")
                 await asyncio.sleep(LONGEST_NAP_S)
@@ -114,7 +118,9 @@ class Dispatcher:
         try:
             claimed = await self._in_thread(self._claim, list(self._tasks.values()))
             nap_s = 0.0 if claimed else await self._in_thread(self._nap_s)
-        except Exception:
+        except Exception as error:
+            if is_damage(error):
+                raise
             # A full or locked disk: the rows are still there; try again shortly.
             self.counts["claim_failed"] += 1
             log.exception("the outbox cannot be read")

@@ -125,6 +125,8 @@ class PayloadBuilder:
 
 def _subject(alert: Alert, site: str) -> str:
     """What an alert is about that concerns no resident."""
+    if alert.subject == "site":
+        return site
     where, _, thing = alert.subject.removeprefix("device:").partition(":")
     if where == "box":
         span = " – ".join(str(alert.evidence[name]) for name in ("from", "to") if name in alert.evidence)

@@ -8,6 +8,7 @@ them counts as handed over, and only a person's acknowledgement ends an alert an
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from gateway.channels.base import Dispatch
 
+AT_ONCE = 4
 OWN_CHANNEL = frozenset({"dingtalk", "wecombot", "feishu", "lark"})
 URGENCY = {
     Priority.HIGH: apprise.NotifyType.FAILURE,
@@ -49,15 +51,18 @@ class AppriseChannel:
     def __init__(self, options: AppriseOptions) -> None:
         self._options = options
         _service(options.url.get_secret_value().replace("{address}", "0"))
+        # Its own: a mail server that hangs must not take the threads in which others look up names.
+        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="apprise")
 
     async def aclose(self) -> None:
-        """Nothing is kept open."""
+        """End the threads; what still hangs is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def send(self, dispatch: Dispatch, now_ns: int) -> Accepted | Refused:  # noqa: ARG002 - the channels' common form
         """One attempt, in a thread of its own, for Apprise blocks."""
         try:
             async with asyncio.timeout(self._options.total_s):
-                return await asyncio.to_thread(self._notify, dispatch)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, self._notify, dispatch)
         except TimeoutError:
             return Refused(f"no answer within {self._options.total_s:g} s")
         except AppriseAddressError as error:

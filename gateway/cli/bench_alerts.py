@@ -59,17 +59,21 @@ def bench_alerts(
 ) -> None:
     """Delays of alerts on this machine. Exit code 1 when an aim is missed or the order is wrong."""
     set_up_logging(logging.ERROR)
-    report: dict[str, Any] = {"machine": machine(), "drain": asyncio.run(drain(waiting))}
-    report["load"] = under_load(wearers, seconds)
+    report: dict[str, Any] = {"machine": machine()}
+    report["load"] = _said("load", under_load(wearers, seconds))
+    report["drain"] = _said("drain", asyncio.run(drain(waiting)))
     report["missed"] = missed(report)
-    for part in ("drain", "load"):
-        out.print(f"{part}: {json.dumps(report[part])}", highlight=False)
     for one in report["missed"]:
         out.print(f"[red]missed:[/red] {one}", highlight=False)
     if json_file is not None:
         json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     if report["missed"]:
         raise typer.Exit(BAD_ANSWER)
+
+
+def _said(part: str, figures: dict[str, Any]) -> dict[str, Any]:
+    out.print(f"{part}: {json.dumps(figures)}", highlight=False)
+    return figures
 
 
 def missed(report: dict[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from gateway.registry import Registry
 from gateway.wiring import router
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from zoneinfo import ZoneInfo
 
     from gateway.alerts.simulate import Event, Problem, Timeline
@@ -80,7 +81,7 @@ def check_policy(
     if json_output:
         typer.echo(json.dumps(_plain(played, warnings, zone), ensure_ascii=False))
     else:
-        _show(played, warnings, zone, chinese=settings.site.language == "zh-CN")
+        _show(played, warnings, zone, resident, chinese=settings.site.language == "zh-CN")
     if played.problems:
         raise typer.Exit(BAD_ANSWER)
 
@@ -115,7 +116,9 @@ def _cannot(text: str) -> NoReturn:
     raise typer.Exit(CANNOT)
 
 
-def _show(played: Timeline, warnings: list[tuple[str, str]], zone: ZoneInfo, *, chinese: bool) -> None:
+def _show(
+    played: Timeline, warnings: list[tuple[str, str]], zone: ZoneInfo, resident: str | None, *, chinese: bool
+) -> None:
     column = 0 if chinese else 1
     title = ("方案 {0}：会通知谁、什么时候", "Policy {0}: who would be called, when")[column].format(played.policy)
     table = Table(title=title)
@@ -128,6 +131,21 @@ def _show(played: Timeline, warnings: list[tuple[str, str]], zone: ZoneInfo, *, 
         out.print(f"[red]{_sentence(problem, column)}[/red]", highlight=False)
     for warning in warnings:
         out.print(f"[yellow]{warning[column]}[/yellow]", highlight=False)
+    for help_text in _help(played, resident):
+        out.print(help_text[column], highlight=False, markup=False, soft_wrap=True)
+
+
+def _help(played: Timeline, resident: str | None) -> Iterator[tuple[str, str]]:
+    """What to do about it."""
+    found = {problem.why or problem.what for problem in played.problems}
+    if found & {"no_contact", "nobody_at_all"}:
+        more = f" --resident {resident}" if resident else ""
+        command = f'yinling contacts add ID "NAME" --channel CHANNEL --address ADDRESS{more}'
+        yield f"添加联系人：{command}", f"Add a contact: {command}"
+    if found & {"no_assist"}:
+        yield "助急服务：在 yinling.toml 写 [assist]", "The 助急 service: write [assist] into yinling.toml"
+    if any(problem.what == "unreachable" for problem in played.problems):
+        yield "通道：在 yinling.toml 写 [channels.名称]", "A channel: write [channels.NAME] into yinling.toml"
 
 
 def _row(event: Event, zone: ZoneInfo, column: int) -> tuple[str, ...]:

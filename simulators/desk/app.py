@@ -30,7 +30,7 @@ from starlette.routing import Route
 from simulators.assist_service import LARGEST_BODY, Server, checked_event
 from simulators.dead_man import HEARTBEAT
 from simulators.desk import page
-from simulators.desk.book import APPLIED, ORDER, REFUSED, WAITING, Book
+from simulators.desk.book import APPLIED, NO_WAY_BACK, ORDER, REFUSED, WAITING, Book
 from simulators.desk.door import SHIFT_S, Door
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Desk:
         case = self.book.case(answer.alert_id)
         url = self.config.callback_url or (case and case.data.get("acknowledge_url"))
         if not url:
-            self.book.settle(answer.webhook_id, REFUSED, "no address for answers")
+            self.book.settle(answer.webhook_id, REFUSED, NO_WAY_BACK)
             return True
         body, now = _body(answer), datetime.fromtimestamp(self._clock(), UTC)
         headers = {

@@ -32,6 +32,8 @@ OVER = ("alert.cancelled", "alert.resolved")
 ORDER = ("acknowledged", "en_route", "on_scene", "resolved")
 PRIORITIES = {"high": 0, "medium": 1, "low": 2}
 MISSED = 3
+NO_WAY_BACK = "no address for answers"
+"""The alert says no `acknowledge_url`, and the desk has none of its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from simulators.desk.book import APPLIED, ORDER, REFUSED
+from simulators.desk.book import APPLIED, NO_WAY_BACK, ORDER, REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "over": ("已结束", "over"),
     "empty": ("没有报警。", "No alerts."),
     "drill": ("演练", "drill"),
+    "urgent": ("紧急", "urgent"),
+    "no_way_back": ("没有应答地址", "no address for answers"),
     "again": ("再次提醒", "told again"),
     "acknowledged": ("接警", "Take it"),
     "en_route": ("出发", "Set out"),
@@ -82,6 +84,9 @@ label { display: grid }
 .bad { background: #b00020; color: #fff; padding: .6rem; border-radius: .4rem }
 .state { font-weight: bold }
 a { color: #0b4f9e }
+a.button { display: inline-flex; align-items: center; min-height: 48px; padding: 0 .8rem; border: 2px solid #0b4f9e;
+  border-radius: .4rem; vertical-align: bottom }
+h2 { font-size: 1.1rem; margin: 1rem 0 0 }
 .card { white-space: pre-wrap }
 """
 
@@ -137,6 +142,8 @@ def _card(case: Case, token: str, language: str, zone: tzinfo) -> str:
     text = data.get("text") or {}
     said = escape(_said(text, language) or str(data.get("kind")))
     marks = [word("drill", language)] if data.get("test") else []
+    if data.get("priority") == "high" and not case.over:
+        marks.insert(0, word("urgent", language))
     if int(data.get("repeat") or 0) > 0:
         marks.append(f"{word('again', language)} ×{int(data['repeat'])}")
     elsewhere = data.get("acknowledged_by")
@@ -160,7 +167,7 @@ def _steps(case: Case, token: str, language: str) -> str:
     following = ORDER[max(reached, default=-1) + 1 :]
     return "".join(
         _form("/act", token, step, language, case.alert_id) for step in following[:1] if step != "resolved"
-    ) + (f' <a href="/alert?id={quote(case.alert_id)}">{word("resolved", language)}</a>')
+    ) + (f' <a class="button" href="/alert?id={quote(case.alert_id)}">{word("resolved", language)}</a>')
 
 
 def _closing(case: Case, token: str, language: str) -> str:
@@ -175,9 +182,10 @@ def _closing(case: Case, token: str, language: str) -> str:
 
 def _told(answer: Answer, language: str, zone: tzinfo) -> str:
     stands = word("refused" if answer.state == REFUSED else "waiting", language)
-    state = "" if answer.state == APPLIED else f"（{stands}）"
+    state = "" if answer.state == APPLIED else (f"（{stands}）" if language == "zh-CN" else f" ({stands})")
     outcome = f" {word(answer.outcome, language)}" if answer.outcome is not None else ""
-    said = f" {escape(answer.said)}" if answer.state == REFUSED else ""
+    reason = word("no_way_back", language) if answer.said == NO_WAY_BACK else answer.said
+    said = f" {escape(reason)}" if answer.state == REFUSED else ""
     note = f" “{escape(answer.note)}”" if answer.note else ""
     did = word(f"did_{answer.type}", language)
     return f"<p>{_clock(answer.made_at, zone)} {escape(answer.who)} {did}{outcome}{note}{state}{said}</p>"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from analytics_scenes import SECOND, event
 from numpy.typing import NDArray
 
+from analytics.care import Care
 from analytics.findings import Finding
 from analytics.vitals.charts import CLIP, IN_CONTROL_DAYS, RELEARN_DAYS, SHIFT_DAYS, START_DAYS, Charts
 from analytics.vitals.nights import METRICS
@@ -175,3 +178,70 @@ def test_steps_that_start_anew_or_are_impossible_do_not_count() -> None:
     watch.ingest([Reading("watch", "steps", n, MIDNIGHT + i, MIDNIGHT + i) for i, n in enumerate(counts)])
     watch.ingest([event("watch", "bed_occupancy", "none", 1)])
     assert watch._nights.table["steps"][0] == 200.0
+
+
+SHORT_NIGHT = Care(night_to_min=22 * 60 + 80)
+"""Long enough for a summary, and quickly played."""
+
+
+def a_while(watch: VitalWatch, days: range) -> list[Finding]:
+    found: list[Finding] = []
+    for day in days:
+        ended = MIDNIGHT + (day * 86_400 - 2400) * SECOND
+        some = night(day, 60.0 + day % 3 + (14.0 if day >= 15 else 0.0), 1, 3000.0)
+        for one in (one for one in some if one.received_ns < ended and one.signal != "steps"):
+            watch.ingest([one])
+            found += watch.step(one.received_ns)
+    return found
+
+
+def owned() -> VitalWatch:
+    watch = VitalWatch(lambda _: CHINA_S)
+    watch.set_care("li", SHORT_NIGHT)
+    watch.attach("watch", "li")
+    watch.attach("bed", "li")
+    return watch
+
+
+@pytest.fixture(scope="module")
+def lived() -> tuple[VitalWatch, list[Finding]]:
+    """Somebody whose heart beats faster from the fifteenth night on, watched without a break."""
+    watch = owned()
+    return watch, [one for one in a_while(watch, range(22)) if one.kind == "slow_change"]
+
+
+def test_the_baseline_goes_on_after_a_restart(lived: tuple[VitalWatch, list[Finding]]) -> None:
+    """Restarted every third evening, it says the same as one that never was."""
+    whole = [(one.kind, one.at_ns) for one in lived[1]]
+    watch, parts = owned(), []
+    for begin in range(0, 22, 3):
+        parts += a_while(watch, range(begin, min(begin + 3, 22)))
+        state = json.loads(json.dumps(watch.remember()))
+        watch = owned()
+        watch.recall(state)
+    assert whole
+    assert [(one.kind, one.at_ns) for one in parts if one.kind == "slow_change"] == whole
+
+
+def test_what_is_open_stays_the_same_episode_and_closes(lived: tuple[VitalWatch, list[Finding]]) -> None:
+    watch, (begins, *_) = lived
+    state = watch.remember()
+    again = VitalWatch(lambda _: CHINA_S)
+    again.recall(state)
+    again.attach("watch", "li")
+    assert again.resume(begins, 0)
+    assert again.remember() == {}, "no minute yet"
+    again.close(begins.episode)
+    assert not again.resume(begins, 0)
+    assert not VitalWatch().resume(begins, 0)
+
+
+@pytest.mark.parametrize("spoil", [{"charts": {}}, {"open": 3}, {"night": {"bins": [1]}}, {"charts": {"days": ["x"]}}])
+def test_a_state_that_does_not_fit_is_left_out(spoil: dict[str, object]) -> None:
+    watch = owned()
+    a_while(watch, range(3))
+    state = watch.remember()
+    again = owned()
+    again.recall({"li": {**state["li"], **spoil}})
+    a_while(again, range(3, 4))
+    assert again.remember()["li"]["charts"]["days"][0] <= (2 if "night" in spoil else 1)

@@ -60,6 +60,7 @@ CASES = [
 
 @pytest.mark.parametrize("one", CHECKS, ids=lambda one: one.__name__)
 @pytest.mark.parametrize(("factory", "scene"), CASES)
+@pytest.mark.no_cover
 def test_shipped_detectors_keep_the_contract(
     factory: Callable[[], Detector], scene: Callable[[], Scenario], one: Callable[..., None]
 ) -> None:

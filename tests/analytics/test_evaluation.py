@@ -13,7 +13,7 @@ from made_up import MadeUp, falling, hopping, made_up_trials
 
 from analytics import evaluation
 from analytics.evaluation import evaluate_falls, leave_one_subject_out
-from analytics.falls import train
+from analytics.falls import fitting, train
 from analytics.falls.features import NAMES, WIDTH, describe
 from analytics.falls.model import Model, ModelError, shipped
 from analytics.figures import Outcome, Stage, report, summary
@@ -85,10 +85,12 @@ def test_the_summary_names_the_figures() -> None:
     assert "suspected after impact" in text
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_training_is_reproducible_and_needs_something_to_learn_from(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     trials = made_up_trials()
     model = train.fit(trials, 3)
+    fitting._fitted.clear()
     again = train.fit(trials, 3)
     model.save(tmp_path / "model.npz")
     again.save(tmp_path / "again.npz")
@@ -107,6 +109,7 @@ def test_training_is_reproducible_and_needs_something_to_learn_from(tmp_path: Pa
         train.fit([MadeUp("D01", "S1", np.full((300, 3), 0.5, np.float32), False)])
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_leave_one_subject_out_trains_without_that_subject() -> None:
     pytest.importorskip("sklearn")
     done: list[int] = []

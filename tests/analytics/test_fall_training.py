@@ -99,6 +99,7 @@ def test_activities_of_a_set_with_two_clocks_are_learned_from_by_the_slower() ->
     assert np.array_equal(heard, train.examples([fallen], grades=[""]).features[0])
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_each_wear_site_gets_forests_of_its_own() -> None:
     pytest.importorskip("sklearn")
     here = made_up_trials()

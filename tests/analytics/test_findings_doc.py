@@ -19,8 +19,10 @@ from analytics.daily.home_table import HOME_RULES
 from analytics.device_events import MEANINGS
 from analytics.device_watch import TechnicalOptions
 from analytics.first_steps import FIRST_STEPS
+from analytics.habits.habit_table import FALSE_RATE, HABIT_METRICS, HABIT_RULES
 from analytics.kinds import KINDS
 from analytics.limit_table import RULES, Side
+from analytics.vitals.charts import IN_CONTROL_DAYS
 from analytics.vitals.news2 import AGE_MIN
 from analytics.vitals.news2_table import BANDS
 from analytics.vitals.nights import METRICS
@@ -173,7 +175,24 @@ def home_table() -> str:
     return table(("rule", "从何时起", "counts from", "时长 lasts", "kind", "来源 source"), rows)
 
 
+def habits_table() -> str:
+    rows = [
+        (
+            f"`{r.name}`",
+            r.begins_zh,
+            r.begins_en,
+            f"`{r.kind}`",
+            f"≤ {FALSE_RATE[r.kind]:g}" if r.kind in FALSE_RATE else "–",
+        )
+        for r in HABIT_RULES
+    ]
+    days = f"1 / {IN_CONTROL_DAYS[0.3]}"
+    rows += [(f"`{m.name}`", m.zh, m.en, f"`{m.kind}`", days) for m in HABIT_METRICS]
+    return table(("rule", "何时", "when", "kind", "每人每天误报 false a day"), rows)
+
+
 TABLES = {
+    "habits": habits_table,
     "home": home_table,
     "news2": news2_table,
     "quality": quality_table,

@@ -12,7 +12,7 @@ from simulators.recordings.bed427 import load_uci_427
 from simulators.recordings.spc2015 import load_ieee_spc
 from tests.conftest import reference
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.no_cover]
 
 
 def test_fibrillation_and_its_false_alarms() -> None:

@@ -415,6 +415,7 @@ def test_meters_are_understood() -> None:
     assert not codec.rejections
 
 
+@pytest.mark.no_cover
 def test_fuzzed_values_raise_nothing_and_stay_legal() -> None:
     rng = random.Random(2037)
     meter = GattMeter("m")

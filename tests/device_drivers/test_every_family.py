@@ -135,6 +135,7 @@ def test_silence_and_noise_in_time(driver: Driver, sample: StreamSample) -> None
 
 
 @each(STREAMS)
+@pytest.mark.no_cover
 def test_a_fuzzed_stream_raises_nothing_and_memory_is_bounded(driver: Driver, sample: StreamSample) -> None:
     count = FUZZ_BYTES // len([one for one, _ in STREAMS if one is driver])
     codec = fuzz_stream(driver, sample, count)
@@ -160,6 +161,7 @@ def test_damaged_payloads_are_refused_and_kept(driver: Driver, sample: MessageSa
 
 
 @each(MESSAGES)
+@pytest.mark.no_cover
 def test_fuzzed_messages_raise_nothing_and_memory_is_bounded(driver: Driver, sample: MessageSample) -> None:
     codec = fuzz_messages(driver, sample, FUZZ_PAYLOADS)
     assert codec.health.frames > FUZZ_PAYLOADS // 20

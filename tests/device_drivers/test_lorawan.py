@@ -589,6 +589,7 @@ def test_memory_is_bounded() -> None:
     assert len(codec._memories) == MAX_DEVICES
 
 
+@pytest.mark.no_cover
 def test_fuzzed_payloads_raise_nothing() -> None:
     codec = ChirpStackCodec()
     hints = ["", "VS373", "WS301", "PB01", "TRACKERD/2", "TRACKERD/10", "85"]

@@ -363,6 +363,7 @@ def test_one_percent_noise_gives_no_value_that_was_not_sent() -> None:
         assert len(found) > 200
 
 
+@pytest.mark.no_cover
 def test_fuzzed_bytes_raise_nothing_and_memory_stays_bounded() -> None:
     listener = check_fuzz(codec, mixed)
     assert isinstance(listener, NoninCodec)

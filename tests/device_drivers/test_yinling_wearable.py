@@ -350,6 +350,7 @@ def test_a_million_random_bytes_on_the_line() -> None:
     assert len(reader.feed(b"\x00" + good, NOW)) == 1
 
 
+@pytest.mark.no_cover
 def test_a_hundred_thousand_random_payloads() -> None:
     """Random bytes, random sections under a true CRC, and true frames with changed bytes under a true CRC."""
     rng = np.random.default_rng(7)

@@ -135,6 +135,7 @@ def test_activities_alone_have_no_curves(folder: Path) -> None:
     assert "<svg" not in page.read_text()
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_people_left_out_and_other_sets(folder: Path) -> None:
     pytest.importorskip("sklearn")
     found = report(folder, "--protocol", "loso")

@@ -127,3 +127,35 @@ def test_a_time_zone_that_does_not_exist_is_refused(site: Path) -> None:
     for wrong in ("Mars/Olympus", "../etc/passwd", ""):
         with pytest.raises(ConfigError, match="timezone"):
             settings_from({"site": {"timezone": wrong}}, site)
+
+
+def test_somebody_without_contacts_is_told_how_to_add_one_and_that_works(tmp_path: Path) -> None:
+    settings = tmp_path / "yinling.toml"
+    settings.write_text('data_directory = "var"\n[site]\nlanguage = "en"\n', encoding="utf-8")
+
+    def yinling(*words: str) -> Result:
+        return CliRunner().invoke(app, [*words, "--config", str(settings)], env={"COLUMNS": "160"})
+
+    assert yinling("residents", "add", "r1", "王秀英").exit_code == 0
+    alone = yinling("policy", "check", "--resident", "r1")
+    assert alone.exit_code == 1
+    (said,) = [line for line in alone.stdout.splitlines() if line.startswith("Add a contact: yinling ")]
+    assert said.endswith("--resident r1")
+    assert "write [assist]" in alone.stdout
+    words = said.removeprefix("Add a contact: yinling ").replace('"', "").split()
+    given = {"ID": "son", "NAME": "李明", "CHANNEL": "hub", "ADDRESS": "1"}
+    added = yinling(*(given.get(word, word) for word in words))
+    assert added.exit_code == 0
+    assert "no channel hub is set up" in added.stderr
+    assert "write [channels.NAME]" in yinling("policy", "check", "--resident", "r1").stdout
+    settings.write_text(
+        f'{settings.read_text("utf-8")}[channels.hub]\ntype = "mqtt"\nhost = "127.0.0.1"\ntls = false\n',
+        encoding="utf-8",
+    )
+    reached = yinling("policy", "check", "--resident", "r1")
+    assert "son (hub)" in reached.stdout
+    assert "nobody at all" not in reached.stdout
+    listed = yinling("contacts", "list").stdout
+    assert "李明" in listed
+    assert "r1" in listed
+    assert yinling(*(given.get(word, word) for word in words)).exit_code == 2

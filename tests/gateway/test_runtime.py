@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from gateway import box_health
 from gateway.config import settings_from
 from gateway.runtime import Gateway
 from gateway.server import GatewayServer
-from gateway.watchdog import ALIVE, READY, notify
+from gateway.watchdog import ALIVE, READY, notify, period_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +68,23 @@ def test_a_port_of_the_console_that_is_taken_is_waited_for(tmp_path: Path, monke
         await gateway._close({never})
 
     asyncio.run(body())
+
+
+@pytest.mark.parametrize(
+    ("environment", "seconds"),
+    [
+        ({}, 5.0),
+        ({"WATCHDOG_USEC": "30000000"}, 5.0),
+        ({"WATCHDOG_USEC": "6000000"}, 3.0),
+        ({"WATCHDOG_USEC": "6000000", "WATCHDOG_PID": str(os.getpid())}, 3.0),
+        ({"WATCHDOG_USEC": "6000000", "WATCHDOG_PID": "1"}, 5.0),
+        ({"WATCHDOG_USEC": "1000"}, 1.5),
+        ({"WATCHDOG_USEC": "0"}, 5.0),
+        ({"WATCHDOG_USEC": "soon"}, 5.0),
+    ],
+)
+def test_signs_of_life_come_twice_as_often_as_they_are_waited_for(environment: dict[str, str], seconds: float) -> None:
+    assert period_s(environment) == seconds
 
 
 def test_the_service_manager_hears_of_it_and_an_absent_one_does_no_harm(

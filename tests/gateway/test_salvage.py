@@ -6,14 +6,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DatabaseError as DriverError
 
 from analytics.findings import Finding, Phase
 from gateway import salvage
 from gateway.alerts.payload import PayloadBuilder
+from gateway.alerts.records import AlertFilter
 from gateway.alerts.routing import ASSIST, WEBHOOK, ContactRouter, Route
 from gateway.alerts.service import AlertService
 from gateway.audit import read_audit
-from gateway.config import settings_from
+from gateway.config import Settings, settings_from
 from gateway.database import Database, DatabaseError, open_database
 from gateway.doctor import Verdict, examine
 from gateway.registry import Contact, Registry, Resident
@@ -168,3 +170,51 @@ def test_the_gateway_itself_starts_says_so_and_is_not_well(path: Path) -> None:
     assert [one for one in examine(settings_from({}, folder)) if "broken-" in one.en] == []
     checks = examine(settings_from({"data_directory": str(folder)}, folder))
     assert any(one.verdict is Verdict.FAIL and "broken-" in one.en for one in checks)
+
+
+def settings_of(folder: Path, port: int = 8080) -> Settings:
+    tree = {"mqtt": {"embedded": False, "families": []}, "data_directory": str(folder), "api": {"port": port}}
+    return settings_from(tree, folder)
+
+
+def test_the_fault_lasts_until_the_file_is_moved_away_also_over_a_restart(path: Path) -> None:
+    flip(path, "outbox")
+
+    async def faults(*, move: bool) -> list[bool]:
+        """Whether each alert about the box is open, the newest first, after a look."""
+        gateway = Gateway(settings_of(path.parent))
+        await gateway.open()
+        for name in salvage.kept_aside(path) if move else ():
+            name.rename(path.parent / "looked-at.sqlite")
+        await gateway.watches.look()
+        found, gateway.pipeline._reported = gateway.pipeline._reported, []
+        await gateway._take_findings(found, gateway.clock())
+        page = await gateway.in_database(gateway.alerts.list, AlertFilter(kinds=("box_fault",)))
+        await gateway._close({asyncio.create_task(asyncio.sleep(0))})
+        return [alert.state.open for alert in page.alerts]
+
+    assert asyncio.run(faults(move=False)) == [True]
+    assert asyncio.run(faults(move=False)) == [True]
+    assert asyncio.run(faults(move=True)) == [False]
+    assert asyncio.run(faults(move=False)) == [False]
+
+
+@pytest.mark.parametrize("table", ["outbox", "alerts", "alert_episodes"])
+def test_damage_that_comes_while_it_runs_ends_it_so_that_the_next_start_mends(
+    path: Path, table: str, free_port: int
+) -> None:
+    async def body() -> None:
+        gateway = Gateway(settings_of(path.parent, free_port))
+        await gateway.open()
+        await gateway.in_database(gateway.database.engine.dispose)
+        flip(path, table, pages=1000)
+        stop = asyncio.Event()
+        with pytest.raises(DriverError, match="malformed"):
+            async with asyncio.timeout(120):
+                await gateway.run(stop)
+
+    asyncio.run(body())
+    database, salvaged = salvage.open_or_salvage(path, NOW)
+    database.close()
+    assert salvaged is not None
+    assert table in salvaged.lost

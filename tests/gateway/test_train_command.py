@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from analytics.falls import fitting
 from analytics.falls.model import Model
 from gateway.cli import app, commands
 
@@ -47,10 +48,12 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["train", "falls", *map(str, arguments)])
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_the_same_recordings_and_seed_give_the_same_file_to_the_bit(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     files = [tmp_path / f"{number}.npz" for number in range(2)]
     for file in files:
+        fitting._fitted.clear()
         done = run(f"sisfall={folder}", "--out", file)
         assert done.exit_code == 0, done.output
         assert "falls-2, 12 falls and 12 activities" in done.output
@@ -72,6 +75,7 @@ def test_the_same_recordings_and_seed_give_the_same_file_to_the_bit(folder: Path
     assert set(Model.load(other).forests) == {"waist", "waist.narrow"}
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_a_person_can_be_left_out_and_damaged_files_are_named(folder: Path, tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     (folder / "SA01" / "D04_SA01_R01.txt").write_text("no numbers")

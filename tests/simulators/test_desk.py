@@ -246,6 +246,12 @@ def test_what_the_gateway_never_takes_is_shown_and_not_repeated(tmp_path: Path) 
             assert asked == 3
             assert shown.count("网关未接受") == 3
             assert "already closed" in shown
+            assert "没有应答地址" in shown
+            assert shown.count("紧急") == 4
+            await client.get(f"{url}/language?to=en")
+            english = (await client.get(f"{url}/")).text
+            assert "（" not in english
+            assert " took it (the gateway did not take it) no address for answers" in english
 
     asyncio.run(scene())
 

@@ -22,9 +22,12 @@ from referencing import Registry, Resource
 from analytics.findings import Finding, Phase
 from gateway.alerts import outbox
 from gateway.alerts.callback import CallbackHandler, CallbackStatus, CallbackVerifier
+from gateway.alerts.channel_answers import apply_answer
 from gateway.alerts.dispatcher import Dispatcher
 from gateway.alerts.lifecycle import Outcome, State
+from gateway.channel_settings import MqttChannelSettings
 from gateway.channels.base import Accepted, Dispatch
+from gateway.channels.mqtt_dialects import OwnTopics
 from gateway.channels.signing import Signer
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.heartbeat import HEARTBEAT, heartbeat_data
@@ -124,6 +127,44 @@ def test_the_document_and_the_code_agree_on_what_a_call_back_is(site: Site) -> N
         well_formed = result.status is not CallbackStatus.MALFORMED
         assert fits.is_valid(json.loads(body)) is well_formed, body
         validator("components/messages/applied/payload").validate(result.body)
+
+
+def test_the_topics_of_an_mqtt_channel_and_what_they_carry(site: Site) -> None:
+    dialect = OwnTopics("home")
+    fits = validator("components/messages/mqttAlert/payload")
+    alert = site.take().alert
+    sent = site.send(Accepted("x"))
+    site.service.acknowledge(alert.id, "王芳", site.ns)
+    for dispatch in [*sent, *site.send(Accepted("x"))]:
+        out = dialect.say(dispatch, site.ns)
+        assert out.topic == API["channels"]["mqttAlerts"]["address"].format(base="home", contact=dispatch.contact)
+        fits.validate(json.loads(out.payload))
+        assert json.loads(out.payload)["answer_topic"] == dialect.subscriptions[0]
+    assert dialect.subscriptions == (API["channels"]["mqttAnswers"]["address"].format(base="home"),)
+    result = dialect.result({})
+    assert result is not None
+    assert result.topic == API["channels"]["mqttResults"]["address"].format(base="home")
+    assert API["components"]["parameters"]["base"]["default"] == MqttChannelSettings(type="mqtt").base
+
+
+def test_the_document_and_the_code_agree_on_what_an_answer_over_mqtt_is(site: Site) -> None:
+    site.take()
+    sent, *_ = site.send(Accepted("x"))
+    fits, result = validator("components/schemas/mqttAnswer"), validator("components/messages/mqttResult/payload")
+    kinds = ["alert.acknowledged", "alert.en_route", "alert.on_scene", "alert.raised", None]
+    names: list[Any] = ["王芳", "", None, "x" * 201]
+    outcomes: list[Any] = [None, "real_fall", "nonsense"]
+    ids: list[Any] = [sent.idempotency_key, "", None]
+    applied = 0
+    for kind, name, outcome, key in itertools.product([*kinds, "alert.resolved"], names, outcomes, ids):
+        body = {"id": key, "type": kind, "by": name, "outcome": outcome}
+        body = {field: value for field, value in body.items() if value is not None}
+        said = apply_answer(site.service, sent.channel, json.dumps(body).encode(), site.ns)
+        result.validate(said)
+        assert fits.is_valid(body) is (said["id"] is not None), body
+        applied += said["applied"]
+    assert applied == 4
+    result.validate(apply_answer(site.service, sent.channel, b"{", site.ns))
 
 
 async def line_of(process: asyncio.subprocess.Process) -> str:

@@ -81,6 +81,11 @@ def test_an_unknown_resident_is_named_by_id_only(site: Site) -> None:
     assert "resident:stranger" in data["text"]["zh"]
 
 
+def test_what_concerns_the_whole_site_names_it(site: Site) -> None:
+    site.take("delivery_failed", resident_id=None, devices=())
+    assert site.claim()[0].payload["text"]["zh"].startswith("报警无法送达：测试站，")
+
+
 def test_times() -> None:
     assert rfc3339(1_735_787_045_000_000_001) == "2025-01-02T03:04:05.000000001Z"
     assert rfc3339(None) is None

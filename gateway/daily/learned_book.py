@@ -1,0 +1,49 @@
+"""Keeps what the analysis has learned of residents over a restart: read at the start, saved every ten minutes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select
+
+from gateway.models import LearnedRow, ResidentRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gateway.database import Database
+
+States = dict[str, dict[str, Any]]
+"""part -> resident -> state"""
+
+
+def read_learned(database: Database) -> States:
+    """Everything that was saved."""
+    states: States = {}
+    with database.read() as session:
+        for row in session.scalars(select(LearnedRow)):
+            states.setdefault(row.part, {})[row.resident_id] = dict(row.state)
+    return states
+
+
+def learned_of(database: Database, resident_id: str, part: str) -> tuple[dict[str, Any], int] | None:
+    """One state and when it was saved (UTC ns), None where nothing was."""
+    with database.read() as session:
+        row = session.get(LearnedRow, (resident_id, part))
+        return None if row is None else (dict(row.state), row.saved_ns)
+
+
+def save_learned(database: Database, states: Mapping[str, Mapping[str, Any]], now_ns: int) -> None:
+    """Replace what is known of these residents; of others it stays. Whoever is not registered is left out."""
+    with database.write() as session:
+        known = set(session.scalars(select(ResidentRow.id)))
+        for part, residents in states.items():
+            for resident_id in residents.keys() & known:
+                state = dict(residents[resident_id])
+                session.merge(LearnedRow(resident_id=resident_id, part=part, state=state, saved_ns=now_ns))
+
+
+def forget_learned(database: Database, resident_id: str) -> None:
+    """Learn anew: what was saved of a resident goes."""
+    with database.write() as session:
+        session.execute(delete(LearnedRow).where(LearnedRow.resident_id == resident_id))
