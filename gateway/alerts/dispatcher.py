@@ -62,6 +62,7 @@ class Dispatcher:
         self._per_target = per_target
         self._longest_nap_s = longest_nap_s
         self._wake = asyncio.Event()
+        self._fresh = False
         self._stopping = False
         self._tasks: dict[asyncio.Task[None], tuple[str, str]] = {}
         self._ended: list[Ended] = []
@@ -81,7 +82,7 @@ class Dispatcher:
         loop = asyncio.get_running_loop()
 
         def wake(_: object) -> None:
-            loop.call_soon_threadsafe(self._wake.set)
+            loop.call_soon_threadsafe(self._added)
 
         stop = self._service.on_outbox(wake)
         try:
@@ -113,10 +114,15 @@ class Dispatcher:
             else:
                 return
 
+    def _added(self) -> None:
+        self._fresh = True
+        self._wake.set()
+
     async def _round(self) -> None:
         self._wake.clear()
+        fresh, self._fresh = self._fresh, False
         try:
-            claimed = await self._in_thread(self._claim, list(self._tasks.values()))
+            claimed = await self._in_thread(self._claim, list(self._tasks.values()), fresh=fresh)
             nap_s = 0.0 if claimed else await self._in_thread(self._nap_s)
         except Exception as error:
             if is_damage(error):
@@ -139,14 +145,14 @@ class Dispatcher:
         except TimeoutError:
             return
 
-    def _claim(self, targets: list[tuple[str, str]]) -> list[Dispatch]:
+    def _claim(self, targets: list[tuple[str, str]], *, fresh: bool) -> list[Dispatch]:
         free = self._concurrency - len(targets)
         if free <= 0:
             return []
         busy = {target for target, count in Counter(targets).items() if count >= self._per_target}
         urgent_only = free <= self._reserved
         limit = min(free, self._per_target) if urgent_only else min(free - self._reserved, self._per_target)
-        return self._service.outbox.claim(self._clock(), limit, urgent_only=urgent_only, busy=busy)
+        return self._service.outbox.claim(self._clock(), limit, urgent_only=urgent_only, busy=busy, look=not fresh)
 
     def _nap_s(self) -> float:
         due_ns = self._service.outbox.next_due_ns()

@@ -312,16 +312,17 @@ class Outbox:
         *,
         urgent_only: bool = False,
         busy: Collection[tuple[str, str]] = (),
+        look: bool = True,
         lease_ns: int = LEASE_NS,
     ) -> list[Dispatch]:
         """Take up to `limit` due rows, the most urgent first, of these first what nobody was told yet; on disk before
         they are returned.
 
-        busy: targets (channel, contact) that get nothing more for now.
+        busy: targets (channel, contact) that get nothing more for now. look: first whether there is anything, which
+        costs less than a transaction for nothing.
         """
-        with self._database.read() as session:
-            if not _due_ids(session, now_ns, 1, urgent_only, busy):
-                return []
+        if look and not self._anything(now_ns, urgent_only, busy):
+            return []
         with self._database.write() as session:
             disabled = _disabled(session)
             while True:
@@ -331,6 +332,10 @@ class Outbox:
                 if not _withdrawn(rows.values(), closed, disabled):
                     return [_lease(rows[i], now_ns, lease_ns) for i in ids]
                 session.flush()
+
+    def _anything(self, now_ns: int, urgent_only: bool, busy: Collection[tuple[str, str]]) -> bool:
+        with self._database.read() as session:
+            return bool(_due_ids(session, now_ns, 1, urgent_only, busy))
 
     def next_due_ns(self) -> int | None:
         """When the next row will be due; None when nothing is waiting."""

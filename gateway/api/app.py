@@ -22,6 +22,7 @@ from gateway.api import (
     contacts,
     devices,
     escalation,
+    habits,
     health,
     history,
     holds,
@@ -60,7 +61,7 @@ ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
     *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
-    *(nights.router, tasks.router),
+    *(nights.router, tasks.router, habits.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sqlite3
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import event
 
 from gateway.config import ConfigError, settings_from
 from gateway.runtime import Gateway
@@ -190,6 +192,24 @@ def test_having_been_off_is_told_with_its_times(tmp_path: Path) -> None:
             assert alert.evidence["from"] == "2026-02-03 09:59"
             assert alert.evidence["to"] == "2026-02-03 10:59"
             assert alert.evidence["cause"] == "ended"
+
+    asyncio.run(body())
+
+
+def test_having_been_off_is_told_later_where_the_database_is_locked_at_the_start(tmp_path: Path) -> None:
+    async def body() -> None:
+        clock = Clock()
+        async with opened(tmp_path, clock) as gateway:
+            assert await told(gateway) == []
+            clock.now_s += 3600
+            engine = gateway.database.engine
+            event.listen(engine, "checkout", lambda raw, *_: raw.execute("PRAGMA busy_timeout = 50").close())
+            with closing(sqlite3.connect(gateway.database.path, isolation_level=None)) as other:
+                other.execute("BEGIN EXCLUSIVE")
+                await gateway.watches.begin()
+                other.execute("ROLLBACK")
+            assert gateway.alerts.open_alerts() == []
+            assert await told(gateway) == [("box_was_off", True)]
 
     asyncio.run(body())
 

@@ -32,6 +32,8 @@ ROUTES: dict[tuple[str, str], tuple[Scope | None, Any, dict[str, str]]] = {
     ("GET", R + "/{resident_id}/tasks/runs"): (Scope.RESIDENTS_READ, None, {}),
     ("POST", R + "/{resident_id}/tasks/done"): (Scope.ALERTS_ANSWER, {"task": "pills", "by": "x"}, {}),
     ("GET", "/api/v1/tasks/coverage"): (Scope.RESIDENTS_READ, None, {}),
+    ("GET", R + "/{resident_id}/habits"): (Scope.HISTORY_READ, None, {}),
+    ("GET", R + "/{resident_id}/trends"): (Scope.HISTORY_READ, None, {"weeks": "2"}),
     ("GET", R + "/{resident_id}/history"): (Scope.HISTORY_READ, None, {"signal": "heart_rate", **SPAN}),
     ("GET", R + "/{resident_id}/latest"): (Scope.HISTORY_READ, None, {}),
     ("GET", R + "/{resident_id}/events"): (Scope.HISTORY_READ, None, SPAN),
