@@ -88,7 +88,8 @@ def pause(
     if row is None or row.latching or row.technical:
         raise NotPausableError(f"{kind} is never paused; only vital signs and the like are")
     _check(seconds, limits.pause_s, reason)
-    return _begin(session, PAUSED, resident_id, kind, None, seconds, reason, by, now_ns)
+    begun = HoldRow(what=PAUSED, resident_id=resident_id, kind=kind, reason=reason.strip(), by=by)
+    return _begin(session, begun, f"resident:{resident_id}", seconds, now_ns)
 
 
 def maintain(
@@ -96,7 +97,8 @@ def maintain(
 ) -> Silence:
     """New alerts about this device, or about all equipment, wait. Raises NotPausableError."""
     _check(seconds, limits.maintenance_s, reason)
-    return _begin(session, MAINTENANCE, None, None, device_id, seconds, reason, by, now_ns)
+    begun = HoldRow(what=MAINTENANCE, device_id=device_id, reason=reason.strip(), by=by)
+    return _begin(session, begun, f"device:{device_id}" if device_id else "site", seconds, now_ns)
 
 
 def end(session: Session, hold_id: int, *, by: str, now_ns: int) -> Silence:
@@ -174,34 +176,12 @@ def _check(seconds: float, longest_s: float, reason: str) -> None:
         raise NotPausableError("a reason is needed")
 
 
-def _begin(
-    session: Session,
-    what: str,
-    resident_id: str | None,
-    kind: str | None,
-    device_id: str | None,
-    seconds: float,
-    reason: str,
-    by: str,
-    now_ns: int,
-) -> Silence:
-    row = HoldRow(
-        what=what,
-        resident_id=resident_id,
-        kind=kind,
-        device_id=device_id,
-        reason=reason.strip(),
-        by=by,
-        from_ns=now_ns,
-        until_ns=now_ns + int(seconds * NS),
-        ended_ns=None,
-        ended_by=None,
-    )
+def _begin(session: Session, row: HoldRow, subject: str, seconds: float, now_ns: int) -> Silence:
+    row.from_ns, row.until_ns = now_ns, now_ns + int(seconds * NS)
     session.add(row)
     session.flush()
-    detail = {"id": row.id, "kind": kind, "seconds": seconds}
-    subject = f"resident:{resident_id}" if resident_id else f"device:{device_id}" if device_id else "site"
-    append_audit(session, at_ns=now_ns, actor=by, action=f"{what}.begun", subject=subject, detail=detail)
+    detail = {"id": row.id, "kind": row.kind, "seconds": seconds}
+    append_audit(session, at_ns=now_ns, actor=row.by, action=f"{row.what}.begun", subject=subject, detail=detail)
     return _silence(row)
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from gateway.alerts.alert import Alert
     from gateway.api.lockout import Lockout
+    from gateway.context import Context
 
 router = APIRouter(tags=["links"])
 Token = Annotated[str, Path(max_length=300, description="The secret of the link · 链接的密钥")]
@@ -80,15 +81,8 @@ HEADERS = {
 )
 async def get_link_page(request: Request, context: ContextDep, token: Token) -> Response:
     """What has happened, and a button. Changes nothing."""
-    links: Links | None = request.app.state.links
     waits_s = _guess_wait_s(request)
-    if waits_s > 0:
-        return _refused(waits_s)
-    now_ns = context.clock()
-    looked = Looked(LinkState.WRONG)
-    if links is not None:
-        looked = await in_database(context, lambda: links.look(context.alerts, context.registry, token, now_ns))
-    return _answered(request, looked, context.settings.site.zone)
+    return _refused(waits_s) if waits_s > 0 else await _asked(request, context, token, press=False)
 
 
 @router.post(
@@ -100,31 +94,32 @@ async def get_link_page(request: Request, context: ContextDep, token: Token) -> 
 )
 async def press_link(request: Request, context: ContextDep, token: Token) -> Response:
     """Acknowledge in the contact's name, once."""
-    links: Links | None = request.app.state.links
     presses: Lockout = request.app.state.link_presses
     now_s, name = request.app.state.monotonic(), hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
     waits_s = max(_guess_wait_s(request), presses.wait_s(name, "", now_s))
     if waits_s > 0:
         return _refused(waits_s)
     presses.wrong(name, now_s)
-    now_ns = context.clock()
-    looked = Looked(LinkState.WRONG)
+    return await _asked(request, context, token, press=True)
+
+
+async def _asked(request: Request, context: Context, token: str, *, press: bool) -> Response:
+    """The page that says what the link is good for, or what pressing it did."""
+    links: Links | None = request.app.state.links
+    now_ns, looked = context.clock(), Looked(LinkState.WRONG)
     if links is not None:
-        looked = await in_database(context, lambda: links.press(context.alerts, context.registry, token, now_ns))
-    return _answered(request, looked, context.settings.site.zone)
+        act = links.press if press else links.look
+        looked = await in_database(context, lambda: act(context.alerts, context.registry, token, now_ns))
+    if looked.state is LinkState.WRONG:
+        guesses: Lockout = request.app.state.link_guesses
+        guesses.wrong(_address(request), request.app.state.monotonic())
+    return _page(STATUS[looked.state], _body(looked, context.settings.site.zone))
 
 
 def _guess_wait_s(request: Request) -> float:
     """Seconds until this address may try again, after too many wrong links."""
     guesses: Lockout = request.app.state.link_guesses
     return guesses.wait_s(_address(request), "", request.app.state.monotonic())
-
-
-def _answered(request: Request, looked: Looked, zone: ZoneInfo) -> Response:
-    if looked.state is LinkState.WRONG:
-        guesses: Lockout = request.app.state.link_guesses
-        guesses.wrong(_address(request), request.app.state.monotonic())
-    return _page(STATUS[looked.state], _body(looked, zone))
 
 
 def _address(request: Request) -> str:
