@@ -21,8 +21,9 @@ from analytics.kinds import KINDS as KIND_ROWS
 from gateway.alerts.lifecycle import EntryType, LifecycleError, Outcome, State
 from gateway.alerts.outbox import RowState
 from gateway.alerts.prompts import FINE, HELP, Prompts, Question
-from gateway.alerts.records import AlertFilter
+from gateway.alerts.records import AlertFilter, deadlines
 from gateway.alerts.service import Answer, External, Taken
+from gateway.audit import read_audit
 from gateway.channels.base import Accepted, Dispatch, Refused
 from gateway.database import open_database
 from gateway.models import ContactRow, EpisodeRow
@@ -32,6 +33,8 @@ KINDS = ("fall", "help_call", "spo2_low", "heart_rate_high", "battery_low")
 PEOPLE = ("王芳", "李强")
 GOING = 400
 """Seconds that some steps let pass at once."""
+LONGEST_WAIT = 65
+"""Seconds: an urgent alert that waits is told again at least every 60 s, and the clock may stand 5 s back."""
 ROUNDS = 80
 """More than four steps told three times over to three in turn need, at 300 s each."""
 
@@ -112,7 +115,7 @@ class AlertMachine(RuleBasedStateMachine):
         self.acknowledged: dict[str, str] = {}
         self.closed: dict[str, State] = {}
         self.episodes: dict[tuple[str, str], str] = {}
-        self.accepted: dict[str, list[tuple[str, str]]] = {}
+        self.accepted: dict[str, set[str]] = {}
         self.inflight: list[Dispatch] = []
         self.phases: dict[tuple[str, str], Phase] = {}
         self.calls = 0
@@ -161,13 +164,18 @@ class AlertMachine(RuleBasedStateMachine):
         self.inflight += self.site.claim(4)
 
     @precondition(lambda self: self.inflight)
-    @rule(ok=st.booleans(), gone=st.booleans(), data=st.data())
-    def settle(self, ok: bool, gone: bool, data: st.DataObject) -> None:
-        dispatch = self.inflight.pop(data.draw(st.integers(0, len(self.inflight) - 1)))
-        result = Accepted("x") if ok else Refused("down", gone=gone and self.rng.random() < 0.2)
-        self.site.service.settle(dispatch, result, self.site.ns)
-        if ok:
-            self.accepted.setdefault(dispatch.alert_id, []).append((dispatch.contact, dispatch.event))
+    @rule(ends=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=4), data=st.data())
+    def settle(self, ends: list[tuple[bool, bool]], data: st.DataObject) -> None:
+        """Attempts end, in any order, several at once; each as the far side says."""
+        ended: list[tuple[Dispatch, Accepted | Refused]] = []
+        for ok, gone in ends[: len(self.inflight)]:
+            dispatch = self.inflight.pop(data.draw(st.integers(0, len(self.inflight) - 1)))
+            said = Accepted("x") if ok else Refused("down", gone=gone and self.rng.random() < 0.2)
+            ended.append((dispatch, said))
+        self.site.service.settle_many(ended, self.site.ns)
+        for dispatch, said in ended:
+            if isinstance(said, Accepted):
+                self.accepted.setdefault(dispatch.alert_id, set()).add(dispatch.idempotency_key)
 
     @precondition(lambda self: self.site.service.list().total)
     @rule(answer=st.sampled_from(Answer), who=st.sampled_from(PEOPLE), outside=st.booleans(), data=st.data())
@@ -300,9 +308,42 @@ class AlertMachine(RuleBasedStateMachine):
             assert set(range(1, alert.step + 2)) <= reached | asked
 
     @invariant()
+    def whom_the_history_names_has_a_message(self) -> None:
+        """Nobody is only said to be told; and what the far side has taken is taken for good."""
+        if not hasattr(self, "site"):
+            return
+        for alert in self.site.service.list(limit=1000).alerts:
+            items = self.site.service.outbox.items(alert.id, limit=1000)
+            named = {who for entry in self.site.service.history(alert.id) for who in entry.detail.get("told", ())}
+            assert named <= {item.contact for item in items if item.event == "alert.raised"}
+            taken = {item.idempotency_key for item in items if item.delivered_ns is not None}
+            assert self.accepted.get(alert.id, set()) <= taken
+
+    @invariant()
+    def nothing_waits_longer_than_it_was_to(self) -> None:
+        """Also after the clock was set back: what is urgent and unanswered goes on within a minute."""
+        if not hasattr(self, "site"):
+            return
+        with self.site.database.read() as session:
+            due = dict(deadlines(session, self.site.ns))
+        for alert in self.site.service.open_alerts():
+            if alert.waiting and alert.priority == 1:
+                assert due[alert.id] <= self.site.ns + LONGEST_WAIT * S
+
+    @invariant()
     def the_chain_is_whole(self) -> None:
-        if hasattr(self, "site"):
-            assert self.site.service.verify_audit().intact
+        """And says everything that happened to every alert, no more and no less."""
+        if not hasattr(self, "site"):
+            return
+        assert self.site.service.verify_audit().intact
+        for alert in self.site.service.list(limit=1000).alerts:
+            lines = self.site.service.history(alert.id)
+            assert [line.revision for line in lines] == list(range(1, alert.revision + 1))
+            assert lines[-1].to_state is alert.state
+            with self.site.database.read() as session:
+                rows = read_audit(session, subject=f"alert:{alert.id}", limit=1000)
+            said = [(row.action, row.detail["revision"]) for row in rows if row.action.startswith("alert.")]
+            assert said[::-1] == [(f"alert.{line.type.value}", line.revision) for line in lines]
 
     def climbing(self) -> bool:
         """Whether an alert has steps before it, or a message is still on its way."""
