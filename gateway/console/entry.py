@@ -50,6 +50,7 @@ RETURNS = {
     "enter": "/console/login",
     "devices": "/devices",
     "statistics": "/console/statistics",
+    "care": "/console/care",
 }
 """Where a choice of language or colours comes back to; the board otherwise."""
 POLICY = (
@@ -109,9 +110,9 @@ class Door:
 
     async def login(self, request: Request) -> Response:
         """Take name and key from the form."""
-        form = await _form(request)
+        form = await read_form(request)
         person, secret = person_of(form.get("person", "")), form.get("key", "").strip()
-        if not _same_origin(request):
+        if not same_origin(request):
             return self._again(request, "login.foreign", 403, person)
         if not person:
             return self._again(request, "login.nameless", 400, person)
@@ -128,8 +129,8 @@ class Door:
 
     async def enter(self, request: Request) -> Response:
         """Take a one-time ticket from the form."""
-        form = await _form(request)
-        if not _same_origin(request):
+        form = await read_form(request)
+        if not same_origin(request):
             return self._again(request, "login.foreign", 403)
         session = self.tickets.redeem(form.get("ticket", ""), self.context.clock())
         visitor = await self.visit(session) if session is not None else None
@@ -178,7 +179,7 @@ def add_routes(api: FastAPI, door: Door) -> None:
 
     def logout(request: Request) -> Response:
         response = RedirectResponse("/console/login", 303)
-        if _same_origin(request):
+        if same_origin(request):
             response.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return response
 
@@ -222,7 +223,7 @@ def _asset(name: str) -> Response:
     return Response(documents.asset(name), media_type=documents.ASSETS[name], headers=headers)
 
 
-async def _form(request: Request) -> Mapping[str, str]:
+async def read_form(request: Request) -> Mapping[str, str]:
     """The fields of a url-encoded form; raises HTTPException 413 for a large one."""
     body = b""
     async for part in request.stream():
@@ -236,7 +237,7 @@ async def _form(request: Request) -> Mapping[str, str]:
     return {name: values[0] for name, values in fields.items()}
 
 
-def _same_origin(request: Request) -> bool:
+def same_origin(request: Request) -> bool:
     """Whether a form was sent from our own page; browsers that do not say are old, and have the same-site cookie."""
     origin = request.headers.get("origin")
     if origin is None:

@@ -116,6 +116,7 @@ class Frame:
             f"{say('app.other_language')}</a>"
             f'<a id="y-theme" href="/console/prefer?theme={next_theme}{back}">{say(f"theme.{self.theme}")}</a>'
             f'<a id="y-statistics" href="/console/statistics">{say("statistics.title")}</a>'
+            f'<a id="y-care" href="/console/care">{say("care.title")}</a>'
             f'<button type="button" id="y-sound" data-on="{say("sound.on")}" data-off="{say("sound.off")}" '
             f'aria-pressed="false">{say("sound.off")}</button>'
             f'<form method="post" action="/console/logout"><button>{say("app.logout")}</button></form></div></details>'

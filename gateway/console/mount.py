@@ -14,6 +14,7 @@ from gateway.api.caller import audit_read
 from gateway.api.keys import KeyStore
 from gateway.api.lockout import Lockout
 from gateway.console.board import Watch
+from gateway.console.care_page import add_care
 from gateway.console.device_page import DevicePage
 from gateway.console.entry import HEADERS, Door, add_routes
 from gateway.console.page import Page
@@ -43,6 +44,7 @@ def mount_console(api: FastAPI, context: Context) -> None:
     api.state.console_door = door
     add_routes(api, door)
     add_statistics(api, door)
+    add_care(api, door)
     api.add_middleware(_Around, door=door, watch=Watch(context))
     _register_page()
     # NiceGUI has one inner app for the process; another outer app may have started it before.

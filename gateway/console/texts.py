@@ -303,6 +303,30 @@ TEXTS: Mapping[str, Text] = {
             "back": ("返回", "Back"),
         },
     ),
+    **_family(
+        "care",
+        {
+            "title": ("照护与睡眠", "Care and sleep"),
+            "tasks": ("照护任务", "Care tasks"),
+            "no_tasks": ("没有任务", "none"),
+            "habits": ("生活习惯", "Habits"),
+            "tick": ("已完成", "Done"),
+            "no_history": ("历史数据暂时无法读取", "The history cannot be read at the moment"),
+        },
+    ),
+    **_family(
+        "run",
+        {
+            "open": ("待做", "to do"),
+            "due": ("到时", "due now"),
+            "missed": ("漏做", "missed"),
+            "done": ("已做", "done"),
+            "late": ("迟做", "done late"),
+            "skipped": ("免做", "skipped"),
+            "dropped": ("已取消", "cancelled"),
+            "unknown": ("未知", "unknown"),
+        },
+    ),
     **_family("value", {"true": ("是", "yes"), "false": ("否", "no")}),
     **_family(
         "part",

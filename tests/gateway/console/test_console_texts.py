@@ -37,6 +37,7 @@ FAMILIES: dict[str, set[str]] = {
     "theme": set(THEMES),
     "standing": set(Standing),
     "value": {"true", "false"},
+    "run": {"open", "due", "missed", "done", "late", "skipped", "dropped", "unknown"},
 }
 
 
