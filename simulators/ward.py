@@ -241,8 +241,10 @@ class Ward:
             if minute >= 0 and not self._now(who, minute, HOME):
                 draw = self._chance.random()
                 if draw < 0.15:
-                    self._put("bath", who, minute, "presence", value=True)
-                    self._put("bath", who, minute + min(length, 22) - 0.5, "presence", value=False)
+                    # A visit that ends while somebody lies there would say that nobody does.
+                    if not self._now(who, minute + min(length, 22), HOME):
+                        self._put("bath", who, minute, "presence", value=True)
+                        self._put("bath", who, minute + min(length, 22) - 0.5, "presence", value=False)
                 elif draw < 0.18 and minute + 200 < end and not self._busy[who, minute : minute + 260].any():
                     length = int(self._chance.integers(60, 180))
                     self._go_out(who, minute, length)
