@@ -1,9 +1,11 @@
 """The outbox: leases, schedule, order for each contact, outages that are told once, 410, replay."""
 
+import dataclasses
 import itertools
 import random
 from collections.abc import Callable
 
+import pytest
 from alert_site import T0, S, Site
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +15,7 @@ from analytics.kinds import Priority
 from gateway.alerts.lifecycle import Outcome, State
 from gateway.alerts.outbox import AGAIN, LEASE_NS, NEW, NEXT_DUE, RowState, idempotency_key
 from gateway.alerts.schedule import BUDGET, JITTER, wait_s
+from gateway.alerts.service import UnknownAlertError
 from gateway.channels.base import Accepted, Dispatch, Refused
 
 DOWN = Refused("down")
@@ -153,6 +156,22 @@ def test_the_next_of_ten_thousand_is_found_by_an_index(site: Site) -> None:
             plan = [str(row[3]) for row in session.execute(text(f"EXPLAIN QUERY PLAN {query.text}"), wanted)]
             assert [step for step in plan if "outbox" in step.lower() or " o " in f"{step} "]
             assert not [step for step in plan if "TEMP B-TREE" in step or step in ("SCAN o", "SCAN e")], plan
+
+
+def test_ends_that_are_written_together_are_all_written_or_none(site: Site) -> None:
+    for number in range(4):
+        site.take(episode=f"e{number}", resident_id=f"x{number}")
+    claimed = site.claim()
+    assert len(claimed) == 8
+    lost = dataclasses.replace(claimed[5], alert_id="none such")
+    with pytest.raises(UnknownAlertError):
+        site.service.settle_many([*((one, OK) for one in claimed[:5]), (lost, OK)], site.ns)
+    assert {item.state for item in site.service.outbox.items()} == {RowState.INFLIGHT}
+    ends = [(one, DOWN if number % 2 else OK) for number, one in enumerate(claimed)]
+    states = site.service.settle_many(ends, site.ns)
+    assert states == [RowState.PENDING if number % 2 else RowState.DELIVERED for number in range(8)]
+    stands = {item.idempotency_key: item.state for item in site.service.outbox.items()}
+    assert [stands[one.idempotency_key] for one in claimed] == states
 
 
 def test_messages_about_one_alert_keep_their_order(site: Site) -> None:

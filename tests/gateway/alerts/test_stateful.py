@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 
 from analytics.findings import Finding, Phase
 from analytics.kinds import KINDS as KIND_ROWS
-from gateway.alerts.lifecycle import EntryType, LifecycleError, Outcome, State
+from gateway.alerts.lifecycle import Alert, EntryType, LifecycleError, Outcome, State
 from gateway.alerts.outbox import RowState
 from gateway.alerts.prompts import FINE, HELP, Prompts, Question
 from gateway.alerts.records import AlertFilter, deadlines
@@ -56,6 +56,13 @@ TARGETS = (
     "card120",
     "prompt",
 )
+
+
+ENDS = st.tuples(st.booleans(), st.booleans())
+"""How an attempt ends: accepted or not, and then perhaps for good."""
+
+ANSWERS = st.tuples(st.sampled_from(Answer), st.sampled_from(PEOPLE), st.booleans())
+"""What a person says, who, and whether through a channel."""
 
 
 def policies() -> st.SearchStrategy[dict[str, Any]]:
@@ -159,29 +166,43 @@ class AlertMachine(RuleBasedStateMachine):
         self.site.now -= back
         self.site.service.tick(self.site.ns)
 
-    @rule()
-    def claim(self) -> None:
-        self.inflight += self.site.claim(4)
+    @rule(ends=st.lists(ENDS, max_size=4))
+    def claim(self, ends: list[tuple[bool, bool]]) -> None:
+        """Messages go out; the first come to their end at once."""
+        self.inflight += self.site.claim(6)
+        self.end(ends, list(range(len(self.inflight)))[: len(ends)])
 
     @precondition(lambda self: self.inflight)
-    @rule(ends=st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=4), data=st.data())
+    @rule(ends=st.lists(ENDS, min_size=1, max_size=6), data=st.data())
     def settle(self, ends: list[tuple[bool, bool]], data: st.DataObject) -> None:
-        """Attempts end, in any order, several at once; each as the far side says."""
+        """Attempts end in any order, several at once."""
+        numbers = list(range(len(self.inflight)))
+        self.end(ends, data.draw(st.permutations(numbers))[: len(ends)])
+
+    def end(self, ends: list[tuple[bool, bool]], numbers: list[int]) -> None:
         ended: list[tuple[Dispatch, Accepted | Refused]] = []
-        for ok, gone in ends[: len(self.inflight)]:
-            dispatch = self.inflight.pop(data.draw(st.integers(0, len(self.inflight) - 1)))
+        for (ok, gone), number in zip(ends, numbers, strict=False):
             said = Accepted("x") if ok else Refused("down", gone=gone and self.rng.random() < 0.2)
-            ended.append((dispatch, said))
+            ended.append((self.inflight[number], said))
+        self.inflight = [one for number, one in enumerate(self.inflight) if number not in numbers[: len(ends)]]
         self.site.service.settle_many(ended, self.site.ns)
         for dispatch, said in ended:
             if isinstance(said, Accepted):
                 self.accepted.setdefault(dispatch.alert_id, set()).add(dispatch.idempotency_key)
 
     @precondition(lambda self: self.site.service.list().total)
-    @rule(answer=st.sampled_from(Answer), who=st.sampled_from(PEOPLE), outside=st.booleans(), data=st.data())
-    def answer(self, answer: Answer, who: str, outside: bool, data: st.DataObject) -> None:
+    @rule(
+        answers=st.lists(ANSWERS, min_size=1, max_size=3),
+        data=st.data(),
+    )
+    def answer(self, answers: list[tuple[Answer, str, bool]], data: st.DataObject) -> None:
+        """Several people may answer one alert, also one that is over."""
         alerts = self.site.service.list(limit=100).alerts
         alert = alerts[data.draw(st.integers(0, len(alerts) - 1))]
+        for answer, who, outside in answers:
+            self.answer_once(self.site.service.get(alert.id), answer, who, outside, data)
+
+    def answer_once(self, alert: Alert, answer: Answer, who: str, outside: bool, data: st.DataObject) -> None:
         more = {"outcome": data.draw(st.sampled_from(Outcome))} if answer is Answer.RESOLVED else {}
         if outside:
             self.calls += 1
@@ -385,6 +406,6 @@ METHODS = {
     Answer.CANCELLED: "cancel",
 }
 AlertMachine.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=16, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )
 TestAlerts = AlertMachine.TestCase
