@@ -47,7 +47,7 @@ FALL_CLOCKS_HZ = {"weda-fall": 39.8}
 LIMITS = (
     "learned from acted falls of mostly young people: nobody knows how real falls of the old differ in all of it",
     "a slide or a slow collapse without an impact of 1.6 g is not a candidate",
-    "12.5 Hz costs about three points of F1, a range of 2 g about two",
+    "12.5 Hz costs about four points of F1, a range of 2 g about two",
     "wear sites other than wrist and waist were not learned from",
 )
 """What every model of these sets cannot do; part of its card."""
