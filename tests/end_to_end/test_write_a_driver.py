@@ -271,8 +271,9 @@ def terminals(walk: Walk) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # by whoever runs the tests behind another job
     if process.poll() is None:
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
     try:
         process.wait(60)
     except subprocess.TimeoutExpired:

@@ -283,7 +283,7 @@ def test_readable_and_usable(
 ) -> None:
     """No sideways scrolling, large targets, enough contrast: with details and raw bytes open."""
     box.find("battery_low", None, "w1")
-    page = open_page(box.key(Role.OPERATOR), size=size, language=language, color_scheme=scheme, reduced_motion="reduce")
+    page = open_page(box.key(Role.OPERATOR), size=size, language=language, color_scheme=scheme)
     open_devices(page)
     stem = f"devices-{'phone' if size is PHONE else 'desk'}-{scheme}-{language[:2]}"
     page.screenshot(path=pictures / f"{stem}-closed.png", full_page=True)
