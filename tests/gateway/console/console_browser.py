@@ -12,6 +12,12 @@ from playwright.sync_api import Page
 ARGUMENTS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    # Of two pages the one behind would be given little of a busy processor.
+    *(
+        "--disable-renderer-backgrounding",
+        "--disable-backgrounding-occluded-windows",
+        "--disable-background-timer-throttling",
+    ),
 ]
 DESK = {"width": 1400, "height": 900}
 PHONE = {"width": 360, "height": 740}

@@ -380,6 +380,7 @@ def test_flashing_stops_where_the_person_wants_no_motion(box: Site, open_page: O
     name, seconds = card(page, "r2").locator(".y-flash").evaluate(duration)
     assert name == "y-flash"
     assert 1.4 <= 1 / float(seconds.removesuffix("s")) <= 2.8
+    page.close()
     still = open_page(box.key(Role.OPERATOR))
     assert card(still, "r2").locator(".y-flash").evaluate(duration)[0] == "none"
     expect(card(still, "r2").locator(".y-look")).to_contain_text("报警")
