@@ -145,7 +145,11 @@ def _finder(heads: tuple[bytes, ...]) -> Callable[[bytearray, int], int]:
         (n, tuple(head[:n] for head in heads if n < len(head))) for n in range(max(map(len, heads)) - 1, 0, -1)
     ]
 
+    whole = frozenset(head[0] for head in heads if len(head) == 1)
+
     def find(buffer: bytearray, at: int) -> int:
+        if buffer[at] in whole:
+            return at
         if single is not None:
             found = buffer.find(single, at)
         else:

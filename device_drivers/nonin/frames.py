@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FRAME_2, FRAME_7, FRAME_8, FRAME_13, COMMAND, ANSWER, TEXT = 2, 7, 8, 13, 100, 101, 102
 SIZE_2_7, SIZE_8 = 5, 4
+HEAD_2 = 0x01
 HEAD_13 = b"\x00\x02\x00\x0d"
 LEAST_13, MOST_13 = 14, 64
 ACK, NAK, STX, ETX = 0x06, 0x15, 0x02, 0x03
@@ -33,6 +34,7 @@ MOST_LINE = 64
 FORGET_AFTER = 60
 """Refusals in a row after which the format counts as unknown again."""
 NO_RATE, NO_SPO2 = 511, 127
+_UNKNOWN_OR_2 = (None, FRAME_2)
 _HEADS = (LINE_HEAD, *(bytes((one,)) for one in (0x00, 0x01, STX, ACK, NAK, *range(0x80, 0x100))))
 
 
@@ -75,10 +77,11 @@ class Judge:
         return SIZE_8
 
     def _accept(self, kind: int) -> None:
-        follows = self._health.skipped_bytes == self._skipped
+        skipped = self._health.skipped_bytes
+        follows = skipped == self._skipped
         if kind == FRAME_8 or (kind in {FRAME_2, FRAME_7} and follows and kind == self._last):
             self.format = kind
-        self._misses, self._last, self._skipped = 0, kind, self._health.skipped_bytes
+        self._misses, self._last, self._skipped = 0, kind, skipped
         self.accepted.append((kind, follows))
 
     def _look(self, buffer: bytearray, start: int) -> tuple[int, int | Bad]:
@@ -87,11 +90,11 @@ class Judge:
             return self._look_high(buffer, start)
         if first == HEAD_13[0]:
             return FRAME_13, _check_13(buffer, start)
-        if self.format not in {None, FRAME_2 if first == 0x01 else None}:
+        if first == HEAD_2 and self.format in _UNKNOWN_OR_2:
+            return FRAME_2, _check_2(buffer, start)
+        if self.format is not None:
             return 0, Bad("out_of_step", 1)
         match first:
-            case 0x01:
-                return FRAME_2, _check_2(buffer, start)
             case 0x02:
                 return COMMAND, _check_command(buffer, start)
             case 0x06 | 0x15:
