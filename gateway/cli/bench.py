@@ -25,6 +25,7 @@ from rich.table import Table
 
 from gateway.broker.config import write_private
 from gateway.cli import app
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.rig import Rig, RigDevice
 from gateway.cli.run import keep_what_is_loaded, let_go_of_what_is_loaded, set_up_logging
 from gateway.cli.setup import out
@@ -64,7 +65,7 @@ def bench(
     context: typer.Context,
     wearers: Annotated[int | None, typer.Option(help="Measure only this number")] = None,
     seconds: Annotated[int, typer.Option(min=10, help="How long each load lasts")] = 60,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Find the highest number of wearers (50 Hz x 3 axes, one message a second) that this machine sustains."""
     if context.invoked_subcommand is not None:
@@ -81,8 +82,7 @@ def bench(
     report = {"machine": machine(), "highest_sustained": best, "loads": results}
     out.print(_table(results))
     out.print(f"highest sustained for {seconds} s: {best} wearers")
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(report, json_file)
 
 
 def measure(load: Load) -> dict[str, Any]:

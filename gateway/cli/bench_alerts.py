@@ -26,6 +26,7 @@ from gateway.alerts.service import AlertService
 from gateway.channels.webhook import WebhookChannel, WebhookOptions
 from gateway.cli import BAD_ANSWER
 from gateway.cli.bench import ACCOUNT, SETTLE_S, Load, bench_app, generator_of, machine, register, running_gateway
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.rig import Rig, RigDevice
 from gateway.cli.run import set_up_logging
 from gateway.cli.setup import out
@@ -55,7 +56,7 @@ def bench_alerts(
     wearers: Annotated[int, typer.Option(min=1, help="Wearables whose load goes on meanwhile")] = 1000,
     seconds: Annotated[int, typer.Option(min=20, help="How long")] = 60,
     waiting: Annotated[int, typer.Option(min=10, help="Alerts that wait in the outbox before it is drained")] = 10_000,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Delays of alerts on this machine. Exit code 1 when an aim is missed or the order is wrong."""
     set_up_logging(logging.ERROR)
@@ -65,8 +66,7 @@ def bench_alerts(
     report["missed"] = missed(report)
     for one in report["missed"]:
         out.print(f"[red]missed:[/red] {one}", highlight=False)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(report, json_file)
     if report["missed"]:
         raise typer.Exit(BAD_ANSWER)
 

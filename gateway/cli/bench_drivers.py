@@ -6,10 +6,8 @@ one by one, at times that go on as the device would send them. Processor time of
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,6 +17,7 @@ from rich.table import Table
 from device_drivers.registry import drivers, find_driver
 from device_drivers.sample import MessageSample, StreamSample
 from gateway.cli.bench import bench_app, machine
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.setup import out
 from simulators.samples import samples_of
 
@@ -56,7 +55,7 @@ class Speed:
 @bench_app.command("drivers")
 def bench_drivers(
     family: Annotated[str | None, typer.Option(help="Only this family")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON")] = None,
+    json_file: JsonFile = None,
     frames: Annotated[int, typer.Option(min=10, help="Frames to decode for each figure")] = FRAMES,
     language: Annotated[str, typer.Option(help="zh-CN or en")] = "zh-CN",
 ) -> None:
@@ -64,9 +63,7 @@ def bench_drivers(
     chosen = [find_driver(family)] if family else list(drivers().values())
     results = [row for driver in chosen for row in measure_driver(driver, frames)]
     out.print(_table(results, language))
-    if json_file is not None:
-        report = {"machine": machine(), "devices": DEVICES, "families": results}
-        json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json({"machine": machine(), "devices": DEVICES, "families": results}, json_file)
 
 
 def measure_driver(driver: Driver, frames: int = FRAMES) -> list[dict[str, Any]]:

@@ -13,12 +13,10 @@ hold even where the machine is busy.
 
 from __future__ import annotations
 
-import json
 import math
 import time
 import tracemalloc
 from collections import Counter
-from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -33,6 +31,7 @@ from analytics.falls import FallDetector
 from analytics.falls.gate import IMPACT_G, scan, thresholds_squared
 from device_drivers.observations import Samples
 from gateway.cli.bench import bench_app, machine
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.setup import out
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def bench_falls(
         list[int] | None, typer.Option(min=LOOP_WEARERS, help="Only this number; may be repeated")
     ] = None,
     seconds: Annotated[int, typer.Option(min=WARM_UP + 3, help="Seconds of data for each way")] = 12,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Samples a second of the fall detector on one core, cost of a candidate, memory of a wearer, growth."""
     results = [measure(number, seconds) for number in wearers or WEARERS]
@@ -69,8 +68,7 @@ def bench_falls(
     out.print(_table(results))
     for line in _lines(report):
         out.print(line, highlight=False)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_json(report, json_file)
 
 
 def deliveries(wearers: int, seconds: int) -> Iterator[Delivery]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import statistics
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.table import Table
 from gateway.cli import BAD_ANSWER
 from gateway.cli.bench import bench_app, machine
 from gateway.cli.hour import BusyHour, Hour
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.setup import out
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def bench_kills(
     factor: Annotated[float, typer.Option(min=1, max=60, help="How much faster than the wall clock time goes")] = 5.0,
     urgent: Annotated[int, typer.Option(min=1, max=999, help="Alerts of the highest priority")] = 120,
     seed: Annotated[int, typer.Option(help="Another seed is another hour")] = 1,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures as JSON")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """A busy hour, compressed, with SIGKILL at random moments and far sides that are down, slow, lie and lose answers.
 
@@ -42,8 +42,7 @@ def bench_kills(
     out.print(_table(report))
     for one in outcome.wrong[:20]:
         out.print(f"[red]wrong:[/red] {one}", highlight=False)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(report, json_file)
     if outcome.wrong:
         raise typer.Exit(BAD_ANSWER)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from gateway.cli.bench import bench_app
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.setup import out
 from gateway.cli.ward_score import play_ward
 from simulators.ward import Ward
@@ -22,7 +21,7 @@ def ward(
     days: Annotated[int, typer.Option(min=1, max=60, help="For how many days.")] = 7,
     seed: Annotated[int, typer.Option(help="The same seed gives the same ward.")] = 1,
     each: Annotated[int, typer.Option(min=0, help="How many events of each kind.")] = 20,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the figures here.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Sensitivity, delay and false findings of every kind, and the noisiest. Exit code 1: noisier than the target."""
     place = Ward(residents, days, seed, each)
@@ -34,8 +33,7 @@ def ward(
         f"False findings for each resident and day: {figures['false_total']:g} (target {figures['target_total']:g}), "
         f"about people {figures['false_about_people']:g}; {figures['seconds']:g} s"
     )
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    write_json(figures, json_file)
     if figures["false_total"] > figures["target_total"]:
         raise typer.Exit(1)
 

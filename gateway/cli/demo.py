@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.judge import Emergency, judge, report, table, unexpected
 from gateway.cli.records import Record, RecordBook, records_table
 from gateway.cli.rig import HASTE, Rig, free_port
@@ -76,7 +77,7 @@ def demo(
         bool, typer.Option("--headless", help="No browser; end after --seconds (the scenario's own time by default)")
     ] = False,
     seconds: Annotated[float | None, typer.Option(help="End after so many seconds")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON")] = None,
+    json_file: JsonFile = None,
     language: Annotated[str, typer.Option(help="zh-CN or en")] = "zh-CN",
     port: Annotated[int | None, typer.Option(help="Port of the page; 8080 or a free one")] = None,
     scenario: Annotated[
@@ -96,8 +97,7 @@ def demo(
         rig.prepare()
         judged = asyncio.run(play(rig, story, scenario, limit_s, browser=not headless))
         result = judged.plain(rig)
-    if json_file is not None:
-        json_file.write_text(json.dumps(result, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(result, json_file)
     out.print(table(judged.emergencies, chinese=chinese))
     if judged.records:
         out.print(records_table(judged.records, chinese=chinese))

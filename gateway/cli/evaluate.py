@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,7 @@ import typer
 from rich.progress import Progress
 
 from gateway.cli import CANNOT, app, errors
+from gateway.cli.json_file import as_json, write_json
 from gateway.config import Language
 from gateway.feedback import DATASET as FEEDBACK
 from gateway.feedback import FeedbackError, feedback_trials
@@ -185,12 +185,10 @@ def _write(
         plots.mkdir(parents=True, exist_ok=True)
         for mine, english in zip(plots_of(result, language), plots_of(result, "en"), strict=True):
             save_png(mine, english, plots)
-    text = json.dumps(result, ensure_ascii=False, indent=1)
     if json_file == Path("-"):
-        typer.echo(text)
+        typer.echo(as_json(result))
         return
-    if json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")
+    write_json(result, json_file)
     typer.echo(summary(result))
     for name, one in result.get("robustness", {}).get("changes", {}).items():
         f1, drop = one["f1"], one["f1_drop"]

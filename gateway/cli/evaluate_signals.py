@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ import typer
 
 from gateway.cli import CANNOT, errors
 from gateway.cli.evaluate import evaluate_app
+from gateway.cli.json_file import as_json, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -121,12 +121,10 @@ def _report(
     except ValueError as error:
         errors.print(f"yinling: {error}", highlight=False)
         raise typer.Exit(CANNOT) from error
-    text = json.dumps(result, ensure_ascii=False, indent=1)
     if json_file == Path("-"):
-        typer.echo(text)
+        typer.echo(as_json(result))
         return
-    if json_file is not None:
-        json_file.write_text(text + "\n", encoding="utf-8")
+    write_json(result, json_file)
     typer.echo(words(result))
     if damaged:
         typer.echo(f"  files that could not be read: {len(damaged)}")

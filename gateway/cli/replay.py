@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import tempfile
 import time
 from collections import Counter
@@ -18,6 +17,7 @@ import typer
 from rich.table import Table
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.offline import live_findings, offline_findings
 from gateway.cli.rig import HASTE, Rig, RigDevice
 from gateway.cli.setup import out
@@ -81,7 +81,7 @@ def replay(
     trial: Annotated[str, typer.Option(help="Which recordings: a pattern such as F01/U01/* or */SA01/R01")] = "*",
     dataset: Annotated[str | None, typer.Option(help="weda-fall or sisfall; found by itself where absent")] = None,
     speed: Annotated[float, typer.Option(min=1.0, help="Times real time")] = 1.0,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the result as JSON")] = None,
+    json_file: JsonFile = None,
     limit: Annotated[int, typer.Option(help="At most so many recordings", max=MOST)] = 8,
     compare: Annotated[
         bool, typer.Option("--compare", help="Compare what was found with the offline detector on the same messages")
@@ -96,8 +96,7 @@ def replay(
     with tempfile.TemporaryDirectory(prefix="yinling-replay-") as folder:
         results = asyncio.run(_play(Path(folder), recordings, speed, compare=compare))
     plain = [result.plain() for result in results]
-    if json_file is not None:
-        json_file.write_text(json.dumps(plain, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    write_json(plain, json_file)
     out.print(_table(plain))
     if compare:
         number = sum(result.same is True for result in results)
