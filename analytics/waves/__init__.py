@@ -1,0 +1,1 @@
+"""What continuous waves say: beats in the wave of a bed, and how fast somebody breathes."""
