@@ -16,6 +16,7 @@ from typing import Any
 from analytics.limit_table import RULES, LimitError, Override, effective
 
 DAY_MIN = 24 * 60
+MAX_ZONES, ZONE_LENGTH = 32, 64
 
 
 class CareError(ValueError):
@@ -37,8 +38,9 @@ class Care:
     bed_exit: every time out of bed at night is told. night_report: the report of the night is sent to the contacts.
     bed_return_min: longest time out of bed at night. bed_long_min: longest time in bed. turning_min: between two
     turns. bathroom_min: longest stay in the bathroom. quiet_min: longest time without any sign of life by day,
-    quiet_night_min: by night. back_by_min: usual time to be home again (negative: not watched). night_from_min,
-    night_to_min: the night.
+    quiet_night_min: by night. back_by_min: usual time to be home again (negative: not watched). safe_zones: names of
+    the rooms where a tag may be (empty: not watched). zone_delay_min: so long in another one is told. unseen_min: so
+    long heard in no room is told. night_from_min, night_to_min: the night.
     """
 
     limits: Mapping[str, Override] = field(default_factory=dict)
@@ -56,6 +58,9 @@ class Care:
     quiet_min: float = 4 * 60.0
     quiet_night_min: float = 12 * 60.0
     back_by_min: float = -1.0
+    safe_zones: tuple[str, ...] = ()
+    zone_delay_min: float = 1.0
+    unseen_min: float = 30.0
     night_from_min: float = 22 * 60.0
     night_to_min: float = 6 * 60.0
 
@@ -68,6 +73,7 @@ class Care:
                 _check_minutes(one.name, value)
             elif isinstance(one.default, bool) and not isinstance(value, bool):
                 raise CareError(one.name, value, "true or false")
+        _check_zones(self.safe_zones)
         known = {rule.name: rule for rule in RULES}
         for name, override in self.limits.items():
             if name not in known:
@@ -99,6 +105,10 @@ def care_from(plain: Mapping[str, Any]) -> Care:
     if not isinstance(limits, dict):
         raise CareError("limits", limits, "a table of rules")
     values["limits"] = {name: _override(name, own) for name, own in limits.items()}
+    zones = values.get("safe_zones", ())
+    if not isinstance(zones, list | tuple):
+        raise CareError("safe_zones", zones, "a list of names")
+    values["safe_zones"] = tuple(zones)
     return Care(**values)
 
 
@@ -110,6 +120,12 @@ def _override(name: str, own: object) -> Override:
         if not good:
             raise CareError(f"limits.{name}.{key}", value, "true or false" if key == "enabled" else "a number")
     return Override(**own)
+
+
+def _check_zones(zones: tuple[object, ...]) -> None:
+    good = all(isinstance(one, str) and one.strip() and len(one) <= ZONE_LENGTH for one in zones)
+    if not good or len(zones) > MAX_ZONES:
+        raise CareError("safe_zones", zones, f"at most {MAX_ZONES} names of 1 to {ZONE_LENGTH} letters")
 
 
 def _check_minutes(name: str, value: object) -> None:

@@ -15,6 +15,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from analytics.daily.home import HomeWatch
+from analytics.daily.zones import ZoneWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
 from analytics.fusion import WINDOW_S, FallFusion
 from analytics.habits.watch import HabitWatch
@@ -217,6 +218,7 @@ def default_engine(
         VitalWatch(offset_s),
         HomeWatch(offset_s),
         HabitWatch(offset_s),
+        ZoneWatch(),
         RhythmWatch(),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         FallSurroundings(),

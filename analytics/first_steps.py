@@ -51,6 +51,16 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
     "fence_left": FirstStep(
         "打电话给老人，确认在哪里、要不要接。", "Call the person: where are they, and are they to be fetched?"
     ),
+    "zone_left": FirstStep(
+        "马上去所示的地方找老人，陪着回来；不在那里就看大门和楼梯，找不到打 110。",
+        "Go at once to the place shown and bring the person back; if they are not there, look at the doors and the "
+        "stairs, then call the police.",
+    ),
+    "not_seen": FirstStep(
+        "马上在屋里和门口找老人，并打电话；找不到打 110。人在就看定位牌戴着没有、有没有电。",
+        "Look for the person at home and at the door at once, and call them; else call the police. If they are there, "
+        "see that the tag is worn and has power.",
+    ),
     "sleep_anomaly": FirstStep(
         "白天问问老人睡得怎样；连续几天请告诉医生。", "Ask how they slept; tell the doctor if it goes on."
     ),

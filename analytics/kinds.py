@@ -109,6 +109,8 @@ KINDS: Mapping[str, Kind] = {
         Kind("long_stay", *SERIOUS, True, False, 0.0, "滞留过久", "Staying too long in one place"),
         Kind("unattended", *SERIOUS, False, False, 0.0, "长时间离床", "Out of bed for too long"),
         Kind("fence_left", *SERIOUS, True, False, 0.0, "越过电子围栏", "Crossed the fence of the safe area"),
+        Kind("zone_left", *SERIOUS, True, False, 0.0, "离开安全区域", "Outside the safe zones"),
+        _vital("not_seen", "哪里都找不到定位牌", "Not heard in any room"),
         Kind("sleep_anomaly", *SLOW, False, False, 0.0, "睡眠异常", "Unusual sleep"),
         _vital("heart_rate_low", "心率过低", "Heart rate low", URGENT),
         _vital("heart_rate_high", "心率过高", "Heart rate high"),

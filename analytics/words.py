@@ -57,12 +57,14 @@ class Words(NamedTuple):
 
 
 NOTHING = Words("", "")
+STALE_S = 20.0
+"""A tag not heard for so long may be somewhere else by now."""
 
 
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
     """The numbers behind a finding, and how sure it is (confidence 0 to 1, None: not said)."""
     said = _score(evidence) or _change(evidence) or _weight(evidence) or _limit(evidence) or _doubt(evidence)
-    said = said or _task(evidence) or _habit(evidence) or _home(evidence) or _fall(evidence)
+    said = said or _task(evidence) or _habit(evidence) or _zone(evidence) or _home(evidence) or _fall(evidence)
     if said is None:
         return NOTHING
     if confidence is None:
@@ -148,6 +150,35 @@ def _habit(evidence: Mapping[str, Evidence]) -> Words | None:
         return None
     span, longest = (_span(60 * float(evidence[name])) for name in ("lasted_min", "longest_min"))
     return Words(f"已 {span.zh}，以往最长 {longest.zh}", f"for {span.en}, so far {longest.en} at most")
+
+
+def _zone(evidence: Mapping[str, Evidence]) -> Words | None:
+    """Where a tag is or was last, since when, and what may be the reason."""
+    if not evidence.get("zone"):
+        return None
+    zone = str(evidence["zone"])
+    place_zh, place_en = PLACE_WORDS.get(zone.casefold(), (zone, zone))
+    zh, en = f"{place_zh}", f"{place_en}"
+    if evidence.get("reason") == "in_bed":
+        zh, en = f"定位牌在{place_zh}，人在床上", f"the tag is in {place_en}, the person in bed"
+    elif "outside_min" in evidence:
+        span = _span(60 * float(evidence["outside_min"]))
+        zh, en = f"定位牌在{place_zh}，已 {span.zh}", f"tag in {place_en} for {span.en}"
+        ago = float(evidence.get("heard_s_ago", 0))
+        if ago >= STALE_S:
+            zh, en = f"{zh}，{_span(ago).zh}前还听到", f"{en}, last heard {_span(ago).en} ago"
+    elif "unheard_min" in evidence:
+        span = _span(60 * float(evidence["unheard_min"]))
+        zh, en = f"最后在{place_zh}，{span.zh}前", f"last in {place_en}, {span.en} ago"
+    if "door_min_ago" in evidence:
+        span = _span(60 * float(evidence["door_min_ago"]))
+        zh, en = f"{zh}，大门 {span.zh}前开过", f"{en}, main door opened {span.en} ago"
+    if "battery" in evidence:
+        zh, en = (
+            f"{zh}，定位牌电量 {_shown(evidence['battery'])}%",
+            f"{en}, tag battery {_shown(evidence['battery'])} %",
+        )
+    return Words(zh, en)
 
 
 def _home(evidence: Mapping[str, Evidence]) -> Words | None:

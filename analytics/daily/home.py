@@ -30,6 +30,7 @@ from analytics.daily.home_table import (
     STOVE_OVER_CEL,
     TURN_MOVEMENT,
 )
+from analytics.daily.rooms import SteadyRooms
 from analytics.findings import Evidence, Finding, Phase
 from analytics.slots import Column, SlotTable
 from device_drivers.observations import DeviceEvent, Quality, Reading
@@ -95,6 +96,7 @@ class HomeWatch:
         self._home_of: dict[str, _Home] = {}
         self._care: dict[str, Care] = {}
         self._signs: tuple[list[int], list[int]] = ([], [])
+        self._rooms = SteadyRooms()
         self._found: list[Finding] = []
 
     def attach(self, device_id: str, resident_id: str | None, *, place: str = "") -> None:
@@ -121,6 +123,7 @@ class HomeWatch:
         self._absorb()
         del home.devices[device_id]
         home.beds.pop(device_id, None)
+        self._rooms.forget(device_id)
         for rule in [rule for rule, device in home.by.items() if device == device_id]:
             self._clock(home, rule, NEVER)
             home.open.pop(rule, None)
@@ -255,7 +258,7 @@ class HomeWatch:
         if o.signal == "bed_occupancy":
             self._bed(home, o)
         elif o.signal == "room":
-            self._in_room(home, str(o.value), o)
+            self._room(home, str(o.value), o)
         elif o.signal in _ROOMS:
             here = o.value in {True, "active", "still"}
             if here and (not o.repeat or o.value == "active"):
@@ -324,8 +327,16 @@ class HomeWatch:
                 self._start(home, "bathroom", o.received_ns, o.device_id)
         elif o.value == "active" or (o.value != "still" and not o.repeat):
             self._stop(home, "bathroom", o.received_ns)
-        if o.signal == "room" and not o.repeat:
-            self._sign(home, o.received_ns, o.device_id)
+
+    def _room(self, home: _Home, room: str, o: DeviceEvent) -> None:
+        """A tag is heard: it has left the bathroom, or shows life, only where it steadily is elsewhere."""
+        moved, at = self._rooms.hear(o.device_id, room, o.received_ns), o.received_ns
+        if room == "bathroom":
+            self._in_room(home, room, o)
+        elif room == self._rooms.room_of(o.device_id) and home.by.get(RULE_INDEX["bathroom"]) == o.device_id:
+            self._stop(home, "bathroom", at)
+        if moved:
+            self._sign(home, at, o.device_id)
 
     def _door(self, home: _Home, o: DeviceEvent, place: str) -> None:
         at, opened = o.received_ns, o.value in {"open", True}

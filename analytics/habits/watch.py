@@ -14,6 +14,7 @@ import numpy as np
 
 from analytics.care import USUAL
 from analytics.daily.home_table import PLACES
+from analytics.daily.rooms import SteadyRooms
 from analytics.findings import Evidence, Finding, Phase
 from analytics.habits.habit_table import (
     AWAY_AFTER_MIN,
@@ -96,6 +97,7 @@ class HabitWatch:
         self._home_of: dict[str, _Home] = {}
         self._care: dict[str, Care] = {}
         self._recalled: dict[str, Mapping[str, Any]] = {}
+        self._rooms = SteadyRooms()
         self._found: list[Finding] = []
 
     def attach(self, device_id: str, resident_id: str | None, *, place: str = "") -> None:
@@ -116,6 +118,7 @@ class HabitWatch:
         if home is None:
             return
         del home.devices[device_id]
+        self._rooms.forget(device_id)
         if not home.devices:
             del self._homes[home.resident_id], self._home_at[home.row]
             self._table.release(home.row)
@@ -172,10 +175,14 @@ class HabitWatch:
                 continue
             if not 0 <= o.received_ns < NEVER // 2:
                 self.rejected += 1
-            elif o.value is not None and not o.repeat:
+            elif o.value is not None and self._is_news(o):
                 self._begin_first_day(home, o.received_ns)
                 self._ring(home, o.received_ns)
                 self._event(home, o)
+
+    def _is_news(self, o: DeviceEvent) -> bool:
+        """A tag's room is news where it has steadily moved, anything else where it is not said again."""
+        return self._rooms.hear(o.device_id, str(o.value), o.received_ns) if o.signal == "room" else not o.repeat
 
     def step(self, now_ns: int) -> list[Finding]:
         """Everything that has run out by now, in order of time."""

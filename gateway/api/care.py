@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
+from analytics.care import MAX_ZONES, ZONE_LENGTH
 from gateway.api.caller import ContextDep, Needs, actor, audit_read, check_sees, in_database
 from gateway.api.forms import Answer, Form
 from gateway.api.keys import ApiKey
@@ -20,6 +21,7 @@ Reader = Annotated[ApiKey, Depends(Needs(Scope.RESIDENTS_READ))]
 Writer = Annotated[ApiKey, Depends(Needs(Scope.RESIDENTS_WRITE))]
 Minutes = Annotated[float, Field(ge=-1, le=43_200, allow_inf_nan=False)]
 Number = Annotated[float, Field(ge=-1_000_000, le=1_000_000, allow_inf_nan=False)]
+ZoneName = Annotated[str, StringConstraints(min_length=1, max_length=ZONE_LENGTH, strip_whitespace=True)]
 
 
 class OwnLimit(Form):
@@ -52,6 +54,9 @@ class CareForm(Form):
     quiet_min: Minutes = 240.0
     quiet_night_min: Minutes = 720.0
     back_by_min: Minutes = -1.0
+    safe_zones: Annotated[tuple[ZoneName, ...], Field(max_length=MAX_ZONES)] = ()
+    zone_delay_min: Minutes = 1.0
+    unseen_min: Minutes = 30.0
     night_from_min: Minutes = 1320.0
     night_to_min: Minutes = 360.0
 

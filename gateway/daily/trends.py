@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gateway.store.base import SeriesStore
 
 CONTINENCE = ("incontinence",)
-WANDERING = ("door_at_night", "fence_left")
+WANDERING = ("door_at_night", "fence_left", "zone_left")
 ACTIVITY = ("motion", "presence", "door")
 RESTING = frozenset({False, "none", "still", "closed"})
 MAX_EVENTS = 10_000

@@ -16,6 +16,7 @@ import pytest
 
 from analytics.care import USUAL
 from analytics.daily.home_table import HOME_RULES
+from analytics.daily.zone_table import ZONE_RULES
 from analytics.device_events import MEANINGS
 from analytics.device_watch import TechnicalOptions
 from analytics.first_steps import FIRST_STEPS
@@ -120,6 +121,12 @@ CARE_WORDS = {
     "quiet_min": ("白天无活动最长", "longest time without a sign of life by day"),
     "quiet_night_min": ("夜间无活动最长", "longest time without a sign of life by night"),
     "back_by_min": ("平常几点前回家（-1 不看）", "usually home again by (-1: not watched)"),
+    "safe_zones": (
+        "安全的房间（信标），不写不看；其他房间都算不安全",
+        "rooms where the tag may be; empty: not watched; every other room is not safe",
+    ),
+    "zone_delay_min": ("在不安全的房间多久就报", "so long in a room that is not safe is told"),
+    "unseen_min": ("任何房间都听不到定位牌多久就报", "so long heard in no room is told"),
     "night_from_min": ("夜间开始", "the night begins"),
     "night_to_min": ("夜间结束", "the night ends"),
 }
@@ -191,7 +198,16 @@ def habits_table() -> str:
     return table(("rule", "何时", "when", "kind", "每人每天误报 false a day"), rows)
 
 
+def zones_table() -> str:
+    rows = [
+        (f"`{r.name}`", r.begins_zh, r.begins_en, f"`{r.setting}`" if r.setting else "–", f"`{r.kind}`")
+        for r in ZONE_RULES
+    ]
+    return table(("rule", "何时", "when", "时长 lasts", "kind"), rows)
+
+
 TABLES = {
+    "zones": zones_table,
     "habits": habits_table,
     "home": home_table,
     "news2": news2_table,
