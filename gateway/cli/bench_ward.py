@@ -12,7 +12,7 @@ from gateway.cli.bench import bench_app
 from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.setup import out
 from gateway.cli.ward_score import play_ward
-from simulators.ward import Ward
+from simulators.ward import BEFORE_DAYS, Ward
 
 
 @bench_app.command("ward")
@@ -21,10 +21,13 @@ def ward(
     days: Annotated[int, typer.Option(min=1, max=60, help="For how many days.")] = 7,
     seed: Annotated[int, typer.Option(help="The same seed gives the same ward.")] = 1,
     each: Annotated[int, typer.Option(min=0, help="How many events of each kind.")] = 20,
+    before: Annotated[
+        int, typer.Option(min=0, max=60, help="Days lived before, from which habits are learned.")
+    ] = BEFORE_DAYS,
     json_file: JsonFile = None,
 ) -> None:
     """Sensitivity, delay and false findings of every kind, and the noisiest. Exit code 1: noisier than the target."""
-    place = Ward(residents, days, seed, each)
+    place = Ward(residents, days, seed, each, before)
     with Progress(console=out, transient=True) as progress:
         task = progress.add_task("ward", total=place.minutes)
         figures = play_ward(place, lambda minute: progress.update(task, completed=minute)).plain()
@@ -42,7 +45,8 @@ def _events(figures: dict[str, Any]) -> Table:
     table = Table("event", "kind", "found", "median delay, min", "longest", title="Events")
     for name, one in figures["events"].items():
         found = f"{one['found']} of {one['events']}"
-        table.add_row(name, one["kind"], found, _number(one["median_delay_min"]), _number(one["longest_delay_min"]))
+        kinds = ", ".join(one["kinds"])
+        table.add_row(name, kinds, found, _number(one["median_delay_min"]), _number(one["longest_delay_min"]))
     return table
 
 

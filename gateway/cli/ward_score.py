@@ -12,12 +12,15 @@ from analytics.care import Care
 from analytics.engine import default_engine
 from analytics.findings import Phase
 from analytics.kinds import KINDS
-from simulators.ward import MINUTE_NS, START_NS, Truth, Ward
+from simulators.ward import SAFE_ZONES, START_NS
+from simulators.ward_bodies import MINUTE_NS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from analytics.findings import Finding
+    from simulators.ward import Ward
+    from simulators.ward_plan import Truth
 
 EARLY_MIN, LATE_MIN = 2, 30
 """A finding belongs to an event from so long before its begin until so long after its end."""
@@ -30,12 +33,16 @@ TARGET = 0.5
 
 @dataclass(slots=True)
 class Score:
-    """found: minutes of delay of each event that was found, by its name. false: findings that belong to nothing."""
+    """delays: minutes until each event that was found, by its name. told: by which kind first. false: findings that
+    belong to nothing. learning: findings of the days before, which are lived to learn from and do not count.
+    """
 
     ward: Ward
     delays: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    told: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     events: Counter[str] = field(default_factory=Counter)
     false: list[tuple[Finding, str]] = field(default_factory=list)
+    learning: int = 0
     findings: int = 0
     seconds: float = 0.0
 
@@ -52,14 +59,16 @@ class Score:
             "residents": self.ward.residents,
             "days": self.ward.days,
             "seed": self.ward.seed,
+            "days_lived_before": self.ward.before,
             "events": {
                 name: {
-                    "kind": next(t.kinds[0] for t in self.ward.truths if t.name == name),
+                    "kinds": list(next(t.kinds for t in self.ward.truths if t.name == name)),
                     "events": number,
                     "found": len(self.delays[name]),
                     "sensitivity": round(len(self.delays[name]) / number, 3),
                     "median_delay_min": round(statistics.median(self.delays[name]), 1) if self.delays[name] else None,
                     "longest_delay_min": round(max(self.delays[name]), 1) if self.delays[name] else None,
+                    "told_by": dict(self.told[name].most_common()),
                 }
                 for name, number in sorted(self.events.items())
             },
@@ -68,6 +77,7 @@ class Score:
             "false_total": round(len(self.false) / self.resident_days, 4),
             "target_total": TARGET,
             "findings": self.findings,
+            "false_while_learning": round(self.learning / max(1, self.ward.residents * self.ward.before), 4),
             "noisiest": self.noisiest(),
             "seconds": round(self.seconds, 1),
         }
@@ -93,10 +103,11 @@ def play_ward(ward: Ward, progress: Callable[[int], None] = lambda _: None) -> S
     """Play the whole ward to the engine as shipped. progress: told of every minute that is done."""
     engine = default_engine()
     for device, resident, place in ward.devices():
-        worn = device.startswith("watch")
+        worn = device.startswith(("watch", "tag"))
         engine.attach(device, resident, place=place, **(OPTIONS if worn else EVENT_OPTIONS))
     for number in range(ward.residents):
-        engine.set_care(f"r{number}", Care(dementia=ward.has_dementia(number)))
+        wanders = ward.has_dementia(number)
+        engine.set_care(f"r{number}", Care(dementia=wanders, safe_zones=SAFE_ZONES if wanders else ()))
     found: list[Finding] = []
     begun = time.perf_counter()
     for minute in range(ward.minutes):
@@ -115,19 +126,21 @@ def score_of(ward: Ward, found: list[Finding]) -> Score:
     mine: dict[str, list[Truth]] = defaultdict(list)
     for truth in [*ward.truths, *ward.artefacts]:
         mine[f"r{truth.resident}"].append(truth)
-    met: dict[Truth, float] = {}
+    met: dict[Truth, tuple[float, str]] = {}
     for one in sorted(found, key=lambda finding: finding.at_ns):
         if one.phase is not Phase.CONFIRMED:
             continue
         minute = (one.at_ns - START_NS) / MINUTE_NS
+        if minute < ward.watched:
+            score.learning += 1
+            continue
         near = [t for t in mine[one.resident_id or ""] if t.begin - EARLY_MIN <= minute <= t.end + LATE_MIN]
-        right = [t for t in near if one.kind in t.kinds]
-        for truth in right:
-            if one.kind in truth.kinds[:2] and not KINDS[one.kind].technical:
-                met.setdefault(truth, max(0.0, minute - truth.begin))
-        if not right:
+        for truth in near:
+            if one.kind in truth.kinds:
+                met.setdefault(truth, (max(0.0, minute - truth.begin), one.kind))
+        if not any(one.kind in (*t.kinds, *t.also) for t in near):
             score.false.append((one, ", ".join(t.name for t in near) or "nothing planned"))
-    for truth in ward.truths:
-        if truth in met:
-            score.delays[truth.name].append(met[truth])
+    for truth, (delay, kind) in met.items():
+        score.delays[truth.name].append(delay)
+        score.told[truth.name][kind] += 1
     return score

@@ -9,13 +9,20 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from analytics.findings import Finding, Phase
+from analytics.habits.habit_table import LEARN_DAYS
+from analytics.habits.watch import HabitWatch
 from gateway.cli import app, commands
 from gateway.cli.ward_score import play_ward, score_of
-from simulators.ward import ARTEFACTS, EVENTS, MINUTE_NS, START_NS, Ward
+from simulators.ward import BEFORE_DAYS, START_NS, Ward
+from simulators.ward_bodies import MINUTE_NS
+from simulators.ward_plan import ARTEFACTS, EVENTS
+
+LEARNED = {"late morning", "quiet day", "late back"}
+"""What only those are told of whose habits are known."""
 
 
 def test_the_same_seed_gives_the_same_ward_and_another_one_another() -> None:
-    first, again, other = (Ward(4, 1, seed, 1) for seed in (3, 3, 4))
+    first, again, other = (Ward(4, 1, seed, 1, 0) for seed in (3, 3, 4))
     assert first.truths == again.truths
     assert first.artefacts == again.artefacts
     assert [first.minute(m) for m in range(60)] == [again.minute(m) for m in range(60)]
@@ -23,22 +30,39 @@ def test_the_same_seed_gives_the_same_ward_and_another_one_another() -> None:
 
 
 def test_nothing_is_planned_on_top_of_another() -> None:
-    ward = Ward(10, 2, 1, 3)
+    ward = Ward(10, 2, 1, 3, 1)
     planned = sorted([*ward.truths, *ward.artefacts], key=lambda t: (t.resident, t.begin))
     for one, following in itertools.pairwise(planned):
         assert one.resident != following.resident or one.end < following.begin
+    assert all(ward.watched <= t.begin < t.end <= ward.minutes for t in planned)
     assert {t.name for t in ward.truths} <= set(EVENTS)
     assert {t.name for t in ward.artefacts} <= set(ARTEFACTS)
 
 
 def test_what_happens_in_a_small_ward_is_found_and_little_else() -> None:
-    figures = play_ward(Ward(10, 1, 5, 1)).plain()
+    figures = play_ward(Ward(10, 1, 5, 1, 0)).plain()
     assert figures["events"]
-    missed = [name for name, one in figures["events"].items() if one["found"] < one["events"]]
-    assert missed == []
+    missed = {name for name, one in figures["events"].items() if one["found"] < one["events"]}
+    assert missed == LEARNED & set(figures["events"])
     assert figures["false_total"] <= figures["target_total"]
     delays = {name: one["median_delay_min"] for name, one in figures["events"].items()}
     assert all(delays[name] <= 3 for name in ("fast heart", "slow heart", "low oxygen") if name in delays)
+
+
+def test_what_is_not_as_usual_is_found_after_days_lived_before() -> None:
+    ward, watch = Ward(6, 1, 5, 1), HabitWatch()
+    for device, resident, place in ward.devices():
+        watch.attach(device, resident, place=place)
+    found: list[Finding] = []
+    for minute in range(ward.minutes):
+        watch.ingest(ward.minute(minute))
+        found += watch.step(START_NS + (minute + 1) * MINUTE_NS)
+    score = score_of(ward, found)
+    assert BEFORE_DAYS > LEARN_DAYS
+    planned = LEARNED & set(score.events)
+    assert planned
+    assert planned <= set(score.delays)
+    assert score.plain()["false_while_learning"] == round(score.learning / (6 * BEFORE_DAYS), 4)
 
 
 def finding(kind: str, resident: str, minute: float) -> Finding:
@@ -47,7 +71,7 @@ def finding(kind: str, resident: str, minute: float) -> Finding:
 
 
 def test_scores_count_what_belongs_to_nothing() -> None:
-    ward = Ward(6, 1, 2, 1)
+    ward = Ward(6, 1, 2, 1, 0)
     truth = next(t for t in ward.truths if t.name == "fast heart")
     who = f"r{truth.resident}"
     found = [
@@ -57,6 +81,7 @@ def test_scores_count_what_belongs_to_nothing() -> None:
     ]
     score = score_of(ward, found)
     assert score.delays["fast heart"] == [2.0]
+    assert score.told["fast heart"] == {"heart_rate_high": 1}
     assert {(one.kind, one.resident_id) for one, _ in score.false} == {("spo2_low", who), ("heart_rate_high", "nobody")}
     figures = score.plain()
     assert figures["false_about_people"] == round(2 / 6, 4)
@@ -67,7 +92,7 @@ def test_scores_count_what_belongs_to_nothing() -> None:
 
 def test_the_command_writes_the_figures(tmp_path: Path) -> None:
     file = tmp_path / "ward.json"
-    args = ["bench", "ward", "--residents", "2", "--days", "1", "--each", "0", "--json", str(file)]
+    args = ["bench", "ward", "--residents", "2", "--days", "1", "--each", "0", "--before", "0", "--json", str(file)]
     assert "bench_ward" in commands.__all__
     result = CliRunner().invoke(app, args)
     assert result.exit_code in {0, 1}, result.output
