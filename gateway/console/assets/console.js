@@ -1,5 +1,6 @@
 // What the page does by itself: it says when the box falls silent, comes back by itself, tells the server which cards
-// are in sight, counts unanswered alerts in the tab's title, and sounds while something urgent is unanswered.
+// are in sight, keeps unfolded what was unfolded, counts unanswered alerts in the tab's title, and sounds while something
+// urgent is unanswered.
 (() => {
   const LOST_MS = 5000; // five beats missed
   const TRY_MS = 5000;
@@ -13,6 +14,7 @@
   let wanted = false;
   const seen = new Set();
   const watched = new WeakSet();
+  const unfolded = new Set();
 
   const observer = new IntersectionObserver((entries) => {
     for (const entry of entries) {
@@ -80,6 +82,23 @@
       tone.stop(audio.currentTime + after + 0.15);
     });
   }
+
+  // What a reader has unfolded stays so when its text is made anew.
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const alert = event.target.closest("[data-alert]");
+      if (!alert || !event.target.matches(".y-told")) return;
+      if (event.target.open) unfolded.add(alert.dataset.alert);
+      else unfolded.delete(alert.dataset.alert);
+    },
+    true,
+  );
+  new MutationObserver(() => {
+    for (const folded of document.querySelectorAll("[data-alert] .y-told:not([open])")) {
+      if (unfolded.has(folded.closest("[data-alert]").dataset.alert)) folded.open = true;
+    }
+  }).observe(document.documentElement, { childList: true, subtree: true });
 
   document.addEventListener("click", (event) => {
     if (event.target.id !== "y-sound") {

@@ -51,6 +51,8 @@ def box(home: Site) -> Site:
     """The same box with nothing going on: calm, fresh values, right clock."""
     home.resolve_all()
     home.ahead_s = 0.0
+    for hold in home.alerts.holds_in_force(home.now()):
+        home.alerts.end_hold(hold.id, by="王芳", now_ns=home.now())
     home.health = GOOD_HEALTH
     home.run(home.live.devices.clear)
     refresh(home)
@@ -542,13 +544,18 @@ def test_the_alert_tells_its_step_whom_it_told_and_who_is_on_call(
     expect(page.locator('[data-on-call="night"]')).to_contain_text("刘护士")
     expect(page.locator('[data-on-call="day"]')).to_contain_text("nobody" if english else "无人值班")
     expect(page.locator("[data-hold]")).to_contain_text("擦洗")
-    page.wait_for_timeout(1500)
-    expect(line).to_be_visible()  # it stays open while the page goes on
+    later = now + 60_000_000_000
+    (again,) = [one for one in box.alerts.outbox.claim(later, 10) if one.alert_id == fall]
+    box.alerts.settle(again, Refused("HTTP 503"), later)
+    expect(line).to_contain_text("HTTP 503")
+    expect(line).to_be_visible()  # it stays unfolded while its text changes
+    mine.locator(".y-told summary").click()
+    expect(line).to_be_hidden()
+    mine.locator(".y-told summary").click()
+    expect(line).to_be_visible()
     page.screenshot(path=pictures / f"told-{size['width']}-{language}.png", full_page=True)
     assert page.evaluate(WIDE) == []
     assert page.evaluate(CONTRAST) == []
-    for hold in box.alerts.holds_in_force(box.now()):
-        box.alerts.end_hold(hold.id, by="王芳", now_ns=box.now())
 
 
 @pytest.mark.parametrize(("size", "language"), [(PHONE, "zh-CN"), (DESK, "en")])
