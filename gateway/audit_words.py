@@ -42,6 +42,8 @@ ACTIONS: Mapping[str, Words] = {
     "maintenance.ended": ("结束了维护", "ended maintenance"),
     "device.assigned": ("把设备分配给 {resident}", "gave the device to {resident}"),
     "device.credentials": ("更换了设备密码", "changed the device's password"),
+    "consent.given": ("登记了同意（{purpose}）", "wrote down a consent ({purpose})"),
+    "consent.withdrawn": ("登记了撤回同意（{purpose}）", "wrote down that a consent was withdrawn ({purpose})"),
     "prompt.link": ("查看了平板链接", "saw the tablet's link"),
 }
 VERBS: Mapping[str, Words] = {

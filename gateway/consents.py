@@ -6,7 +6,7 @@ by it is deleted even if the gateway was not running at that time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import ForeignKey, select
 from sqlalchemy.orm import Mapped, mapped_column
@@ -40,6 +40,19 @@ class ConsentRow(Base):
     withdrawn_ns: Mapped[int | None]
 
 
+class Consent(NamedTuple):
+    """How one purpose stands for one resident; given_ns is None where it was never agreed to."""
+
+    purpose: str
+    given_ns: int | None
+    withdrawn_ns: int | None
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is agreed to now."""
+        return self.given_ns is not None and self.withdrawn_ns is None
+
+
 class Consents:
     """Reads and changes consents. `by` is who writes it down; times are UTC nanoseconds."""
 
@@ -59,6 +72,13 @@ class Consents:
         query = select(ConsentRow.resident_id, ConsentRow.withdrawn_ns).where(ConsentRow.purpose == purpose)
         with self._database.read() as session:
             return {row[0]: row[1] is None for row in session.execute(query)}
+
+    def of(self, resident_id: str) -> list[Consent]:
+        """Every purpose there is, and how it stands for this resident."""
+        with self._database.read() as session:
+            rows = {row.purpose: row for row in session.scalars(select(ConsentRow).filter_by(resident_id=resident_id))}
+        known = {name: (row.given_ns, row.withdrawn_ns) for name, row in rows.items()}
+        return [Consent(purpose, *known.get(purpose, (None, None))) for purpose in PURPOSES]
 
     def _write(self, resident_id: str, purpose: str, *, given: bool, by: str, now_ns: int) -> None:
         if purpose not in PURPOSES:

@@ -19,6 +19,7 @@ from gateway.api import (
     alerts,
     assist,
     care,
+    consents,
     contacts,
     devices,
     escalation,
@@ -61,7 +62,7 @@ ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
     *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
-    *(nights.router, tasks.router, habits.router),
+    *(nights.router, tasks.router, habits.router, consents.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},

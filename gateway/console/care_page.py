@@ -1,8 +1,11 @@
-"""The page of care: the month's tasks and visits, and for one resident nights, habits, tasks to tick and weeks."""
+"""The page of care: the month's tasks and visits; for one resident what is overdue, tasks to tick, the plan, consents,
+nights, habits and weeks.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import datetime, timedelta
 from html import escape
 from typing import TYPE_CHECKING
@@ -19,6 +22,8 @@ from gateway.api.problems import Problem
 from gateway.api.tasks import TITLE, read_coverage
 from gateway.console import documents
 from gateway.console.entry import HEADERS, read_form, same_origin
+from gateway.console.plan_form import MAX_FIELDS, FormError
+from gateway.console.plan_section import CHANGES, PATH, Refused, change, consents_html, may_plan, overdue, plan_html
 from gateway.console.texts import speaker
 from gateway.daily import task_book
 from gateway.daily.coverage import printed
@@ -29,9 +34,12 @@ from gateway.daily.task_book import Tick
 from gateway.daily.task_duty import TaskDuty, TaskSigns
 from gateway.daily.tasks import TASK_KINDS
 from gateway.daily.trends import night_rows, printed_weeks
+from gateway.registry import UnknownRecordError
 from gateway.store.base import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fastapi import FastAPI
 
     from gateway.console.entry import Door
@@ -39,21 +47,22 @@ if TYPE_CHECKING:
     from gateway.daily.runs import Run
     from gateway.registry import Resident
 
-PATH = "/console/care"
 LOGIN = "/console/login"
 NIGHTS, WEEKS = 14, 8
 SHOWN_NS = 36 * 3600 * 10**9
 
 
 def add_care(api: FastAPI, door: Door) -> None:
-    """Add the page: ?month=2026-11 with &form=csv or &form=print, ?resident=r1, and the tick that is posted to it."""
+    """Add the page: ?month=2026-11 with &form=csv or &form=print, ?resident=r1 with &edit=TASK, and what is posted to
+    it: the tick, changes of the plan, consents.
+    """
 
-    async def care(request: Request, month: str = "", form: str = "", resident: str = "") -> Response:
+    async def care(request: Request, month: str = "", form: str = "", resident: str = "", edit: str = "") -> Response:
         visitor = await door.visitor(request)
         if visitor is None:
             return _to(LOGIN)
         if resident:
-            return await _resident(door, visitor, request, resident)
+            return await _resident(door, visitor, request, resident, edit=edit)
         try:
             return await _month(door, visitor, request, month, form)
         except Problem:
@@ -63,7 +72,9 @@ def add_care(api: FastAPI, door: Door) -> None:
         visitor = await door.visitor(request)
         if visitor is None or not same_origin(request):
             return _to(LOGIN)
-        return await _tick(door, visitor, request)
+        form = await read_form(request, MAX_FIELDS)
+        act = _change if form.get("do") in CHANGES else _tick
+        return await act(door, visitor, request, form)
 
     api.add_api_route(PATH, care, methods=["GET"], include_in_schema=False)
     api.add_api_route(PATH, tick, methods=["POST"], include_in_schema=False)
@@ -83,8 +94,10 @@ async def _month(door: Door, visitor: Visitor, request: Request, month: str, for
         return Response(as_csv(made).encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers)
     if form == "print":
         return HTMLResponse(as_html(made), headers=HEADERS)
+    late = await context.in_database(_late, door)
     people = "".join(
-        f'<li><a class="y-link" href="{PATH}?resident={quote(who)}">{escape(name)}</a></li>'
+        f'<li><a class="y-link" href="{PATH}?resident={quote(who)}">{escape(name)}</a>'
+        + (f' <b data-overdue="{late[who]}">{say("care.overdue")} {late[who]}</b></li>' if late[who] else "</li>")
         for who, name in names.items()
     )
     ways = "".join(
@@ -103,7 +116,21 @@ async def _month(door: Door, visitor: Visitor, request: Request, month: str, for
     )
 
 
-async def _resident(door: Door, visitor: Visitor, request: Request, resident_id: str) -> Response:
+def _late(door: Door) -> Counter[str]:
+    """How many tasks are overdue, by resident."""
+    with door.context.database.read() as session:
+        return Counter(run.resident_id for run in overdue(session))
+
+
+async def _resident(
+    door: Door,
+    visitor: Visitor,
+    request: Request,
+    resident_id: str,
+    *,
+    edit: str = "",
+    refused: Refused | None = None,
+) -> Response:
     context, language = door.context, door.language(request)
     known: Resident | None = await context.in_database(context.registry.resident, resident_id)
     if known is None or not visitor.key.may_see(resident_id):
@@ -111,12 +138,16 @@ async def _resident(door: Door, visitor: Visitor, request: Request, resident_id:
     subject = f"resident:{resident_id}"
     await audit_read(context, visitor.key, "console.care_opened", subject, {"person": visitor.session.person})
     body = await context.in_database(_sections, door, visitor, known, language)
+    body += await context.in_database(
+        lambda: plan_html(door, visitor, resident_id, language, edit=edit, refused=refused)
+    )
+    body += await context.in_database(consents_html, door, visitor, resident_id, language)
     body += await _weeks(door, known, language)
     say = speaker(language)
     back = f'<p class="y-ways"><a class="y-link" href="{PATH}">{say("statistics.back")}</a></p>'
     head = f"<h1>{escape(known.display_name)}</h1>{back}"
     page = documents.document(escape(known.display_name), language, door.theme(request), head + body, "care")
-    return HTMLResponse(page, headers=HEADERS)
+    return HTMLResponse(page, 200 if refused is None else 422, headers=HEADERS)
 
 
 def _sections(door: Door, visitor: Visitor, resident: Resident, language: str) -> str:
@@ -126,15 +157,18 @@ def _sections(door: Door, visitor: Visitor, resident: Resident, language: str) -
     learned, _ = read_habits(context, resident.id)
     with context.database.read() as session:
         found = task_book.runs_of(session, now_ns - SHOWN_NS, now_ns + SHOWN_NS, [resident.id])
+        late = [run for run in overdue(session) if run.resident_id == resident.id]
         labels = {task.id: task.label for task in task_book.plan_of(session, resident.id)}
         nights = nights_of(session, resident.id, today - timedelta(days=NIGHTS), today)
     words = "".join(f"<li>{escape(one.en if english else one.zh)}</li>" for one in in_words(learned))
     tasks = "".join(_task(run, labels.get(run.task, ""), language, door, visitor) for run in found)
     if not tasks:
         tasks = f"<li>{say('care.no_tasks')}</li>"
+    waiting = "".join(_task(run, labels.get(run.task, ""), language, door, visitor) for run in late)
+    waiting = f'<h2>{say("care.overdue")}</h2><ul id="y-overdue">{waiting}</ul>' if waiting else ""
     report = Printed("", (night_rows(nights, zone, english=english),), english)
     return (
-        f'<h2>{say("care.tasks")}</h2><ul id="y-tasks">{tasks}</ul>'
+        f'{waiting}<h2>{say("care.tasks")}</h2><ul id="y-tasks">{tasks}</ul>'
         f'<h2>{say("care.habits")}</h2><ul id="y-habits">{words}</ul>{tables(report)}'
     )
 
@@ -163,8 +197,21 @@ async def _weeks(door: Door, resident: Resident, language: str) -> str:
     return tables(printed_weeks(weeks, "", english=language == "en"))
 
 
-async def _tick(door: Door, visitor: Visitor, request: Request) -> Response:
-    form = await read_form(request)
+async def _change(door: Door, visitor: Visitor, request: Request, form: Mapping[str, str]) -> Response:
+    """A task of the plan, or a consent. What cannot be is shown again with the reason."""
+    resident_id = form.get("resident", "")
+    if not (may_plan(visitor) and visitor.key.may_see(resident_id)):
+        return _to(PATH)
+    try:
+        await door.context.in_database(change, door, visitor, form)
+    except FormError as error:
+        return await _resident(door, visitor, request, resident_id, refused=Refused(form, error))
+    except UnknownRecordError:
+        return _to(PATH)
+    return _to(f"{PATH}?resident={quote(resident_id)}")
+
+
+async def _tick(door: Door, visitor: Visitor, _: Request, form: Mapping[str, str]) -> Response:
     resident_id, due = form.get("resident", ""), form.get("due", "")
     if not (visitor.may_answer and visitor.key.may_see(resident_id) and due.isdecimal() and len(due) < 20):
         return _to(PATH)

@@ -223,18 +223,18 @@ def _asset(name: str) -> Response:
     return Response(documents.asset(name), media_type=documents.ASSETS[name], headers=headers)
 
 
-async def read_form(request: Request) -> Mapping[str, str]:
-    """The fields of a url-encoded form; raises HTTPException 413 for a large one."""
+async def read_form(request: Request, fields: int = 16) -> Mapping[str, str]:
+    """The fields of a url-encoded form, at most so many; raises HTTPException 413 for a large one."""
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > MAX_FORM:
             raise HTTPException(413)
     try:
-        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=16)
+        found = parse_qs(body.decode("utf-8", "replace"), max_num_fields=fields)
     except ValueError as error:
         raise HTTPException(400) from error
-    return {name: values[0] for name, values in fields.items()}
+    return {name: values[0] for name, values in found.items()}
 
 
 def same_origin(request: Request) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from html import escape
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from analytics.kinds import KINDS
 from device_drivers.observations import Quality
@@ -79,7 +80,8 @@ def look_html(card: CardView, language: str) -> str:
     flash = " y-flash" if card.flashing else ""
     return (
         f'<div class="y-who"><span class="y-name">{escape(card.name)}</span>'
-        f'<span class="y-room">{escape(say("card.room", room=card.room)) if card.room else ""}</span></div>'
+        f'<span class="y-room">{escape(say("card.room", room=card.room)) if card.room else ""}</span>'
+        f'<a class="y-care-link" href="/console/care?resident={quote(card.resident_id)}">{say("care.link")}</a></div>'
         f'<div class="y-look y-{card.look}{flash}" data-unknown="{say("look.unknown")}">{SVG.format(ICONS[card.look])}'
         f'<span class="y-word">{say(f"look.{card.look}")}</span><span class="y-why">{escape(told)}</span></div>'
     )

@@ -16,7 +16,7 @@ from gateway.models import CarePlanRow, CareRunRow, ResidentRow
 from gateway.registry import InvalidRecordError, UnknownRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from sqlalchemy.orm import Session
 
@@ -73,6 +73,33 @@ def put_plan(database: Database, resident_id: str, plain: Sequence[object], *, b
         kept = [plain_task(task) for task in tasks]
         session.merge(CarePlanRow(resident_id=resident_id, tasks=kept, updated_ns=now_ns))
         detail = {"tasks": [task.id for task in tasks]}
+        subject = f"resident:{resident_id}"
+        append_audit(session, at_ns=now_ns, actor=by, action="resident.tasks_put", subject=subject, detail=detail)
+    return tasks
+
+
+def change_task(
+    database: Database, resident_id: str, name: str, plain: Mapping[str, object] | None, *, by: str, now_ns: int
+) -> Plan:
+    """Add, replace or (plain is None) remove one task; the others stay as they are, whoever changed them meanwhile.
+
+    Raises UnknownRecordError for a resident, or a task to remove, that is not there; InvalidRecordError where the plan
+    cannot be. Nothing is changed then.
+    """
+    with database.write() as session:
+        if session.get(ResidentRow, resident_id) is None:
+            raise UnknownRecordError("resident", resident_id)
+        before = {task.id: plain_task(task) for task in plan_of(session, resident_id)}
+        if plain is None and name not in before:
+            raise UnknownRecordError("task", name)
+        after = {**before, name: dict(plain)} if plain is not None else {k: v for k, v in before.items() if k != name}
+        try:
+            tasks = plan_from(list(after.values()))
+        except TaskError as error:
+            raise InvalidRecordError("tasks", str(error), "see docs/care-tasks.md") from error
+        session.merge(CarePlanRow(resident_id=resident_id, tasks=[plain_task(t) for t in tasks], updated_ns=now_ns))
+        done = "removed" if plain is None else "changed" if name in before else "added"
+        detail = {"tasks": list(after), done: name}
         subject = f"resident:{resident_id}"
         append_audit(session, at_ns=now_ns, actor=by, action="resident.tasks_put", subject=subject, detail=detail)
     return tasks

@@ -17,6 +17,7 @@ from gateway.api.open_paths import OPEN_PREFIXES
 from gateway.api.scopes import ROLES, Role, Scope
 
 OTHERS = {"resident_id": "r2", "device_id": "w2", "contact_id": "c2", "hold_id": "1"}
+OTHERS["purpose"] = "fall_recordings"
 LISTS = {R, D, A, H, "/api/v1/stream", "/api/v1/health", "/api/v1/me", "/metrics", "/api/v1/statistics"}
 LISTS |= {"/api/v1/tasks/coverage"}
 """Routes that name nobody: they show less to a key for some residents instead of nothing."""
@@ -97,7 +98,8 @@ def test_a_key_for_one_resident_sees_nothing_of_another(site: ApiSite) -> None:
         answer = ask(site, route, secret, alert_id=alert, **OTHERS)
         needs_all = route in {("POST", R), ("POST", D)} or (route[1].startswith(E) and "preview" not in route[1])
         assert answer.status_code == (403 if needs_all else 404), route
-        unknown = ask(site, route, secret, alert_id="nope", resident_id="nope", device_id="nope", contact_id="nope")
+        nobody = {"alert_id": "nope", "resident_id": "nope", "device_id": "nope", "contact_id": "nope"}
+        unknown = ask(site, route, secret, **nobody, purpose=OTHERS["purpose"])
         if not needs_all and "{" in route[1]:
             assert unknown.json() | {"detail": ""} == answer.json() | {"detail": ""}, route
             ids = {"alert_id": alert, **OTHERS}

@@ -16,11 +16,13 @@ from gateway.alerts.oncall import local
 from gateway.alerts.routing import CHINA
 from gateway.api.keys import MadeKey
 from gateway.api.scopes import Role
+from gateway.audit import read_audit
 from gateway.console.care_page import PATH
 from gateway.console.session import COOKIE, Session, seal
 from gateway.daily import task_book
 from gateway.daily.night_book import MadeNight, keep_report
 from gateway.daily.task_duty import TaskDuty, TaskSigns
+from gateway.daily.tasks import CareTask
 from gateway.store.base import StoreUnavailableError
 
 Client = httpx.AsyncClient
@@ -127,5 +129,139 @@ def test_without_a_history_the_rest_is_shown(home: Site, monkeypatch: pytest.Mon
         page = (await client.get(PATH, params={"resident": "r1"})).text
         assert "历史数据暂时无法读取" in page
         assert "降压药" in page
+
+    browse(home, home.key(Role.OPERATOR), act)
+
+
+def post(client: Client, **fields: str) -> Awaitable[httpx.Response]:
+    return client.post(PATH, data={"resident": "r1", **fields}, headers={"origin": "http://box.local"})
+
+
+def tasks_of(site: Site) -> dict[str, CareTask]:
+    with site.database.read() as session:
+        return {task.id: task for task in task_book.plan_of(session, "r1")}
+
+
+ALL_DAYS = {f"day_{day}": "on" for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")}
+WATER = {"do": "put", "kind": "drinking", "label": "<水>", "way": "every", "every_min": "120", **ALL_DAYS}
+
+
+def test_the_plan_is_added_to_changed_and_taken_from(home: Site) -> None:
+    async def act(client: Client) -> None:
+        added = await post(client, **WATER, **{"from": "08:00", "to": "20:00", "remind": "on"})
+        assert added.headers["location"] == f"{PATH}?resident=r1"
+        page = (await client.get(PATH, params={"resident": "r1", "edit": "drinking-1"})).text
+        assert "喝水：&lt;水&gt; · 每 120 分钟 08:00–20:00" in page
+        assert '<details id="y-plan-new" open>' in page
+        assert 'name="task" value="drinking-1"' in page
+        changed = {"task": "pills", "kind": "medication", "label": "半片", "way": "times", "times": "20:00 8:00"}
+        assert (await post(client, do="put", **changed, day_mon="on", grace_min="30")).status_code == 303
+        visit = {"task": "visit", "kind": "visit", "way": "week", "times": "10:00"}
+        assert (await post(client, do="put", **visit)).status_code == 303
+        assert (await post(client, do="remove", task="drinking-1")).status_code == 303
+        client.cookies.set("yinling_language", "en")
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert "medication: 半片 · 08:00 20:00 · Mon" in page
+        assert "visit · once a week 10:00" in page
+        assert "Care plan" in page
+
+    browse(home, home.key(Role.ADMIN), act)
+    plan = tasks_of(home)
+    assert list(plan) == ["pills", "visit"]
+    assert (plan["pills"].grace_min, plan["pills"].remind, plan["pills"].days) == (30, False, ("mon",))
+    with home.database.read() as session:
+        trail = [row for row in read_audit(session, limit=20) if row.action == "resident.tasks_put"]
+    assert trail[0].actor == "王芳 (夜班手机)"
+    assert [next(iter(row.detail.keys() - {"tasks"})) for row in trail[:4]] == [
+        "removed",
+        "changed",
+        "changed",
+        "added",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"kind": "dance"}, "请选择种类"),
+        ({"way": "never"}, "请选择什么时候"),
+        ({"way": "times", "times": ""}, "请填写时刻"),
+        ({"way": "times", "times": "25:00"}, "08:00 的样子"),
+        ({"way": "every", "every_min": "often"}, "写成数字"),
+        ({"way": "every", "every_min": "5"}, "没有保存"),
+        ({"way": "every", "every_min": "60", "from": "08:00"}, "08:00 的样子"),
+        ({"way": "times", "times": "08:00", "days": "none"}, "至少选一天"),
+        ({"task": "gone"}, "刚被别人删除"),
+    ],
+)
+def test_what_cannot_be_is_shown_again_with_the_reason(home: Site, fields: dict[str, str], said: str) -> None:
+    async def act(client: Client) -> None:
+        days = {} if fields.get("days") == "none" else ALL_DAYS
+        answer = await post(client, **{**WATER, "label": "温水"} | days | fields if days else {"do": "put", **fields})
+        assert answer.status_code == 422
+        assert said in answer.text
+        assert 'role="alert"' in answer.text
+
+    before = tasks_of(home)
+    fields = {"kind": "drinking", **fields}
+    browse(home, home.key(Role.ADMIN), act)
+    assert tasks_of(home) == before
+
+
+def test_consents_are_seen_given_and_withdrawn(home: Site) -> None:
+    async def act(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert 'data-purpose="fall_recordings" data-stands="false"' in page
+        assert "未同意" in page
+        assert (await post(client, do="give", purpose="fall_recordings")).status_code == 303
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert 'data-stands="true"' in page
+        assert "已同意（" in page
+        assert (await post(client, do="withdraw", purpose="fall_recordings")).status_code == 303
+        assert "已撤回（" in (await client.get(PATH, params={"resident": "r1"})).text
+        assert (await post(client, do="give", purpose="camera")).status_code == 422
+
+    browse(home, home.key(Role.ADMIN), act)
+    with home.database.read() as session:
+        trail = [(row.action, row.actor) for row in read_audit(session, limit=20) if "consent." in row.action]
+    assert trail == [("consent.withdrawn", "王芳 (夜班手机)"), ("consent.given", "王芳 (夜班手机)")]
+
+
+def test_plan_and_consents_only_by_who_may(home: Site) -> None:
+    async def carer(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert "y-plan-form" not in page
+        assert "登记同意" not in page
+        for fields in (WATER, {"do": "remove", "task": "pills"}, {"do": "give", "purpose": "fall_recordings"}):
+            assert (await post(client, **fields)).headers["location"] == PATH
+
+    async def elsewhere(client: Client) -> None:
+        assert (await post(client, do="remove", task="pills")).headers["location"] == PATH
+        assert (await post(client, do="remove", task="pills", resident="nobody")).headers["location"] == PATH
+
+    async def foreign(client: Client) -> None:
+        answer = await client.post(PATH, data={"resident": "r1", **WATER}, headers={"origin": "http://evil.example"})
+        assert answer.headers["location"] == "/console/login"
+        assert (await post(client, do="remove", task="nothing")).headers["location"] == PATH
+
+    before = tasks_of(home)
+    browse(home, home.key(Role.OPERATOR), carer)
+    browse(home, home.key(Role.ADMIN, residents=["r2"]), elsewhere)
+    browse(home, home.key(Role.ADMIN), foreign)
+    assert tasks_of(home) == before
+
+
+def test_what_is_overdue_stands_first(home: Site) -> None:
+    home.ahead_s = 3 * 3600.0
+    TaskDuty(home.database, home.alerts, CHINA, TaskSigns(dict)).round(home.now())
+
+    async def act(client: Client) -> None:
+        month = (await client.get(PATH)).text
+        assert '<b data-overdue="1">该做而未做 1</b>' in month
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        late = page.split('id="y-overdue"')[1].split("</ul>")[0]
+        assert "降压药 · 漏做" in late
+        assert "<button>已完成</button>" in late
+        assert page.index("y-overdue") < page.index("y-tasks")
 
     browse(home, home.key(Role.OPERATOR), act)

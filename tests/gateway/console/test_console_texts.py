@@ -13,7 +13,9 @@ from analytics.kinds import Priority
 from device_drivers.observations import Quality
 from device_drivers.signals import SIGNALS
 from gateway.alerts.lifecycle import Outcome, State
+from gateway.alerts.oncall import WEEKDAYS
 from gateway.console.documents import THEMES
+from gateway.console.plan_form import WAYS
 from gateway.console.texts import LANGUAGES, TEXTS, speaker
 from gateway.console.views import VITALS, WORDS, Action, Look
 from gateway.device_view import Standing
@@ -37,6 +39,9 @@ FAMILIES: dict[str, set[str]] = {
     "theme": set(THEMES),
     "standing": set(Standing),
     "value": {"true", "false"},
+    "day": set(WEEKDAYS),
+    "plan": {f"way.{way}" for way in WAYS},
+    "consent": {"give", "withdraw"},
     "run": {"open", "due", "missed", "done", "late", "skipped", "dropped", "unknown"},
 }
 

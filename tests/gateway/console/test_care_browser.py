@@ -1,0 +1,63 @@
+"""The page of care in a real browser: from the resident's card, a task is added and ticked, on a telephone too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from console_browser import CONTRAST, DESK, MEASURE, PHONE, WIDE, Open
+from console_site import Site
+from playwright.sync_api import expect
+
+from gateway.alerts.oncall import local
+from gateway.alerts.routing import CHINA
+from gateway.api.scopes import Role
+from gateway.daily import task_book
+from gateway.daily.task_duty import TaskDuty, TaskSigns
+
+pytestmark = [
+    pytest.mark.system,
+    pytest.mark.slow,
+]
+
+
+@pytest.fixture(scope="module")
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("care"))
+    site.resident("r1", "李奶奶", "301")
+    minute = local(site.now(), CHINA) + timedelta(minutes=20)
+    plan = [{"id": "pills", "kind": "medication", "label": "降压药 1 片", "times": [f"{minute:%H:%M}"]}]
+    task_book.put_plan(site.database, "r1", plan, by="test", now_ns=site.now())
+    TaskDuty(site.database, site.alerts, CHINA, TaskSigns(dict)).round(site.now())
+    site.start()
+    yield site
+    site.close()
+
+
+@pytest.mark.parametrize(("size", "language"), [(PHONE, "zh-CN"), (DESK, "en")])
+def test_from_the_card_to_the_plan(
+    box: Site, open_page: Open, pictures: Path, size: dict[str, int], language: str
+) -> None:
+    english = language == "en"
+    page = open_page(box.key(Role.ADMIN), size=size, language=language)
+    page.click('[data-resident="r1"] .y-care-link')
+    expect(page.locator("h1")).to_have_text("李奶奶")
+    page.click("#y-plan-new summary")
+    page.select_option("#plan-kind", "turning")
+    page.select_option("#plan-way", "every")
+    page.fill("#plan-every_min", "120")
+    page.fill("#plan-times", "")
+    for find in (WIDE, CONTRAST, MEASURE):
+        assert page.evaluate(find) == []
+    page.screenshot(path=pictures / f"care-{size['width']}-{language}.png", full_page=True)
+    page.click("#y-plan-form button")
+    expect(page.locator("#y-plan li").last).to_contain_text("every 120 min" if english else "每 120 分钟")
+    page.locator("#y-plan li").last.locator("button").click()
+    expect(page.locator("#y-plan li")).to_have_count(1)
+    if english:
+        expect(page.locator("#y-tasks li")).to_contain_text("done")
+        return
+    page.click("#y-tasks button")
+    expect(page.locator("#y-tasks li")).to_contain_text("已做 · 王芳")
