@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from analytics.apnoea.watch import ApnoeaWatch
 from analytics.daily.home import HomeWatch
 from analytics.daily.zones import ZoneWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
@@ -220,6 +221,7 @@ def default_engine(
         HabitWatch(offset_s),
         ZoneWatch(),
         RhythmWatch(),
+        ApnoeaWatch(offset_s),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),
         FallSurroundings(),
         fusion=FallFusion(

@@ -77,6 +77,11 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "去看老人：让其坐下休息；胸闷、气短就打 120。",
         "Go and see; let the person sit and rest; call an ambulance for chest pain or short breath.",
     ),
+    "possible_apnoea": FirstStep(
+        "不急。轻看老人：面色好、有呼吸就让其睡，可侧卧；近日请医生查呼吸。叫不醒打 120。",
+        "No hurry. Look in: if colour and breathing are good, let the person sleep, on their side; have it examined "
+        "soon. Call an ambulance if they do not wake.",
+    ),
     "spo2_low": FirstStep(
         "去看老人：嘴唇发紫、气急就打 120；再看指夹夹好没有。",
         "Go and see: call an ambulance for blue lips or hard breathing; then whether the clip sits well.",

@@ -115,6 +115,7 @@ KINDS: Mapping[str, Kind] = {
         _vital("heart_rate_low", "心率过低", "Heart rate low", URGENT),
         _vital("heart_rate_high", "心率过高", "Heart rate high"),
         _vital("possible_af", "疑似房颤", "Possible atrial fibrillation", SLOW),
+        _vital("possible_apnoea", "疑似睡眠呼吸暂停", "Possible sleep apnoea", SLOW),
         _vital("spo2_low", "血氧过低", "Oxygen saturation low", URGENT),
         _vital("respiratory_rate_low", "呼吸过慢", "Respiratory rate low", URGENT),
         _vital("respiratory_rate_high", "呼吸过快", "Respiratory rate high"),

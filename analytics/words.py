@@ -63,7 +63,14 @@ STALE_S = 20.0
 
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
     """The numbers behind a finding, and how sure it is (confidence 0 to 1, None: not said)."""
-    said = _score(evidence) or _change(evidence) or _weight(evidence) or _limit(evidence) or _doubt(evidence)
+    said = (
+        _score(evidence)
+        or _change(evidence)
+        or _weight(evidence)
+        or _pauses(evidence)
+        or _limit(evidence)
+        or _doubt(evidence)
+    )
     said = said or _task(evidence) or _habit(evidence) or _zone(evidence) or _home(evidence) or _fall(evidence)
     if said is None:
         return NOTHING
@@ -106,6 +113,22 @@ def _weight(evidence: Mapping[str, Evidence]) -> Words | None:
         return None
     gained, days, kg = (_shown(evidence.get(name)) for name in ("gained_kg", "days", "value"))
     return Words(f"{days} 天内增加 {gained} 公斤，现 {kg} 公斤", f"{gained} kg more within {days} days, now {kg} kg")
+
+
+def _pauses(evidence: Mapping[str, Evidence]) -> Words | None:
+    """Breathing pauses, or falls of oxygen, an hour of this night."""
+    if "pauses_per_h" not in evidence:
+        return None
+    rate, hours = _shown(evidence["pauses_per_h"]), _shown(evidence.get("good_h"))
+    if evidence.get("signal") == "spo2":
+        return Words(
+            f"今夜血氧下降每小时 {rate} 次（{hours} 小时）", f"oxygen fell {rate} times an hour tonight ({hours} h)"
+        )
+    zh, en = f"今夜呼吸停顿每小时 {rate} 次（{hours} 小时）", f"{rate} breathing pauses an hour tonight ({hours} h)"
+    longest = float(evidence.get("longest_pause_s", 0))
+    if longest > 0:
+        zh, en = f"{zh}，最长 {longest:.0f} 秒", f"{en}, the longest {longest:.0f} s"
+    return Words(zh, en)
 
 
 def _limit(evidence: Mapping[str, Evidence]) -> Words | None:

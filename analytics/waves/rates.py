@@ -59,6 +59,18 @@ class Rate(NamedTuple):
 
 def rate_of(wave: Floats, band: Band = BREATH) -> Rate:
     """Rate of windows (rows, SIZE), or of several waves of the same rhythm (rows, waves, SIZE)."""
+    rate, confidence, even = _judged(wave, band)
+    confidence = np.where(even, confidence, 0.0)
+    return Rate(np.where(confidence >= CERTAIN, rate, np.nan), confidence)
+
+
+def periodicity(wave: Floats, band: Band = BREATH) -> Floats:
+    """Share of power in one rhythm, 0 to 1, of windows (rows, SIZE), pauses and loud parts or not."""
+    return _judged(wave, band)[1]
+
+
+def _judged(wave: Floats, band: Band) -> tuple[Floats, Floats, NDArray[np.bool_]]:
+    """Rate, confidence (0 where a sample is missing or nothing moves), and whether the window is even."""
     waves = wave[:, None] if wave.ndim == 2 else wave
     known = np.asarray(np.isfinite(waves).all(axis=(1, 2)))
     level = _straight(np.where(known[:, None, None], waves, 0.0))
@@ -67,9 +79,8 @@ def rate_of(wave: Floats, band: Band = BREATH) -> Rate:
     total = power[..., inside].sum(axis=2, keepdims=True)
     share = power / np.maximum(total, SMALLEST**2) * inside
     rate, confidence = _peak(_joined(share), band)
-    even = known & _even(level) & (total[..., 0] > SMALLEST).all(axis=1)
-    confidence = np.where(even, confidence, 0.0)
-    return Rate(np.where(confidence >= CERTAIN, rate, np.nan), confidence)
+    moves = known & (total[..., 0] > SMALLEST).all(axis=1)
+    return rate, np.where(moves, confidence, 0.0), moves & _even(level)
 
 
 def _joined(share: Floats) -> Floats:

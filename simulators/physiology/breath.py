@@ -26,7 +26,7 @@ AIR = {CENTRAL: 0.0, OBSTRUCTIVE: 0.03, HYPOPNOEA: 0.4}
 EDGE_S = 1.0
 DEEPER, DEEPER_S = 0.6, 10.0
 """The breaths after an event are deeper by this share at first (assumed)."""
-BREATH_SPREAD, DEPTH_SPREAD = 0.08, 0.1
+BREATH_SPREAD, DEPTH_SPREAD = 0.08, 0.2
 RESERVE_S = 6.0
 """So long the lungs' store keeps the oxygen up (assumed)."""
 FALL_PER_S = 0.35
@@ -93,7 +93,7 @@ def breathe(
     breaths = int(seconds * rate / 60.0 * 1.5) + 10
     slow = np.convolve(rng.normal(size=breaths + 30), np.ones(31) / np.sqrt(31.0), mode="valid")
     period = 60.0 / rate * np.clip(1.0 + BREATH_SPREAD * (0.6 * rng.normal(size=breaths) + 0.8 * slow), 0.6, 1.6)
-    depth = np.clip(1.0 + DEPTH_SPREAD * rng.normal(size=breaths), 0.6, 1.4)
+    depth = np.clip(1.0 + DEPTH_SPREAD * rng.normal(size=breaths), 0.4, 1.8)
     ends = np.cumsum(period)
     times = np.arange(count) / HZ
     which = np.searchsorted(ends, times, side="right")

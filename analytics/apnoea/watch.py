@@ -1,0 +1,408 @@
+"""Detector of possible sleep apnoea: too many pauses of breathing, or falls of oxygen, an hour of one night.
+
+A low-priority hint to have it examined, at most once a night for each resident, ended at the next noon. Only hours of
+the night count (or time that a bed sensor says in bed), and of them only seconds with good signal: for a breathing wave
+(a radar's, or a bed's) that breathing is seen in it at all and nobody moves, for oxygen that readings come. The index
+is looked at on every full minute of data; a reduction of breathing is counted when the oxygen that belongs to it has
+had three minutes to fall. A single pause, however long, is no finding: see docs/vital-signs.md for why.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from analytics.apnoea.events import (
+    AMPLITUDE_S,
+    DIP_AFTER_S,
+    DIP_LONGEST_S,
+    SHORTEST_S,
+    Breaths,
+    Ended,
+    Oxygen,
+    amplitude,
+)
+from analytics.findings import Evidence, Finding, Phase
+from analytics.slots import Column, SlotTable
+from analytics.waves import rates
+from analytics.waves.lane import Due, Lane
+from analytics.waves.ring import LATEST_NS, Batch
+from device_drivers.observations import DeviceEvent, Quality, Reading, Samples
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from analytics.care import Care
+    from device_drivers.observations import Observation
+
+    Ints = NDArray[np.int64]
+
+KIND = "possible_apnoea"
+SECOND_NS = 1_000_000_000
+DAY_S, NOON_S = 86_400, 43_200
+CHINA_S = 8 * 3600
+INDEX = 15.0
+"""Events an hour: from here on called moderate (AASM)."""
+LEAST_GOOD_S = 7_200
+CONFIDENCE = 0.6
+"""A choice, not a measured share: without polysomnography nobody knows."""
+SEEN, SEEN_EVERY_S, SEEN_FOR_S = 0.4, 10, 90
+"""Breathing is seen where this share of power lies in one rhythm; it is looked for so often, and holds so long."""
+SETTLED_S = DIP_AFTER_S + DIP_LONGEST_S
+STALE_S = 15.0
+NEVER = -(2**62)
+WAVES = frozenset({"breath_wave", "bed_wave"})
+_BED_WORDS = frozenset({"in", "left", "none"})
+_MARGIN = 2 / rates.HZ
+_COLUMNS = {
+    "bed": Column(np.int64, -1),
+    "from": Column(np.int64, 22 * 60),
+    "to": Column(np.int64, 6 * 60),
+    "night": Column(np.int64, NEVER),
+    "good": Column(np.int64, 0),
+    "count": Column(np.int64, 0),
+    "reduced": Column(np.int64, 0),
+    "longest": Column(np.int64, 0),
+    "seen": Column(np.int64, NEVER),
+}
+
+
+@dataclass(slots=True)
+class _Owner:
+    key: str
+    resident_id: str | None
+    devices: set[str] = field(default_factory=set)
+    beds: dict[str, bool] = field(default_factory=dict)
+    dips: deque[int] = field(default_factory=lambda: deque(maxlen=64))
+    said_night: int = NEVER
+
+
+class _Candidate(NamedTuple):
+    at_ns: int
+    order: int
+    device_id: str
+    night: int
+    evidence: dict[str, Evidence]
+
+    def when(self) -> tuple[int, int, str]:
+        """What they are put in order by: breathing before oxygen."""
+        return self.at_ns, self.order, self.device_id
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One kind of stream: its windows, and the sums of the night of each slot."""
+
+    lane: Lane
+    sums: SlotTable = field(default_factory=lambda: SlotTable(_COLUMNS))
+
+
+class ApnoeaWatch:
+    """Counts pauses and falls of oxygen by night.
+
+    offset_s: seconds east of UTC at a time in UTC ns (the site's clock). index, least_good_s: from how many an hour on,
+    over at least how many seconds of good signal.
+    """
+
+    signals = WAVES | {"spo2", "bed_occupancy"}
+
+    def __init__(
+        self,
+        offset_s: Callable[[int], int] = lambda _: CHINA_S,
+        *,
+        index: float = INDEX,
+        least_good_s: float = LEAST_GOOD_S,
+    ) -> None:
+        self._offset_s, self._index, self._least_good_s = offset_s, index, least_good_s
+        self._breath = _Stream(Lane(rates.HZ, AMPLITUDE_S + _MARGIN, 1.0, spare_s=1.5 * rates.WINDOW_S))
+        self._oxygen = _Stream(Lane(1, 1.0, 1.0, bridge_s=STALE_S, spare_s=2 * STALE_S))
+        self._breaths, self._falls = Breaths(), Oxygen()
+        self._owners: dict[str, _Owner] = {}
+        self._owner_of: dict[str, _Owner] = {}
+        self._source: dict[str, str] = {}
+        self._care: dict[str, Care] = {}
+        self._pending: dict[int, list[tuple[int, int]]] = {}
+        self._waves: list[Samples] = []
+        self._readings: list[Reading] = []
+        self._candidates: list[_Candidate] = []
+        self._open: dict[str, tuple[_Owner, Finding, int]] = {}
+
+    def attach(self, device_id: str, resident_id: str | None) -> None:
+        """Start to watch a device; under another resident it has no past."""
+        known = self._owner_of.get(device_id)
+        if known is not None:
+            if known.resident_id == resident_id:
+                return
+            self.detach(device_id)
+        key = f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
+        owner = self._owners.setdefault(key, _Owner(key, resident_id))
+        owner.devices.add(device_id)
+        self._owner_of[device_id] = owner
+
+    def detach(self, device_id: str) -> None:
+        """Stop watching; with the last device of a resident goes what is known of the night."""
+        owner = self._owner_of.pop(device_id, None)
+        if owner is None:
+            return
+        self._settle()
+        self._source.pop(device_id, None)
+        for stream, state in ((self._breath, self._breaths.table), (self._oxygen, self._falls.table)):
+            slot = stream.lane.forget(device_id)
+            if slot is not None:
+                stream.sums.release(slot)
+                state.release(slot)
+                if stream is self._breath:
+                    self._pending.pop(slot, None)
+        owner.devices.discard(device_id)
+        self._candidates = [one for one in self._candidates if one.device_id != device_id]
+        if device_id in owner.beds:
+            del owner.beds[device_id]
+            self._write(owner)
+        if not owner.devices:
+            del self._owners[owner.key]
+            self._open = {name: entry for name, entry in self._open.items() if entry[0] is not owner}
+
+    def set_care(self, resident_id: str, care: Care) -> None:
+        """The hours of the night."""
+        self._settle()
+        self._care[resident_id] = care
+        owner = self._owners.get(f"resident {resident_id}")
+        if owner is not None:
+            self._write(owner)
+
+    def ingest(self, observations: Sequence[Observation]) -> None:
+        """Take waves and readings; a change of the bed counts from where it stands among them."""
+        for o in observations:
+            owner = self._owner_of.get(o.device_id)
+            if owner is None or o.stored:
+                continue
+            if type(o) is Samples:
+                if o.signal in WAVES and self._source.setdefault(o.device_id, o.signal) == o.signal:
+                    self._slot(self._breath, self._breaths.table, o.device_id, owner)
+                    self._waves.append(o)
+            elif type(o) is Reading:
+                if o.signal == "spo2" and _usable(o):
+                    self._slot(self._oxygen, self._falls.table, o.device_id, owner)
+                    self._readings.append(o)
+            elif o.signal == "bed_occupancy" and type(o) is DeviceEvent and o.value in _BED_WORDS:
+                self._bed(owner, o.device_id, o.value == "in")
+        self._settle()
+
+    def step(self, now_ns: int) -> list[Finding]:
+        """Findings of what was taken since the last step, and the end of those of the night before."""
+        found: list[Finding] = []
+        for one in sorted(self._candidates, key=_Candidate.when):
+            finding = self._say(one)
+            if finding is not None:
+                found.append(finding)
+        self._candidates.clear()
+        for name, (owner, finding, ends_ns) in list(self._open.items()):
+            if now_ns >= ends_ns:
+                del self._open[name]
+                evidence: dict[str, Evidence] = {"rule": f"{KIND}/1", "reason": "night_over"}
+                found.append(
+                    Finding(
+                        name, KIND, owner.resident_id, ends_ns, Phase.CLEARED, CONFIDENCE, finding.devices, evidence
+                    )
+                )
+        found.sort(key=lambda finding: (finding.at_ns, finding.episode))
+        return found
+
+    def resume(self, finding: Finding, now_ns: int) -> bool:  # noqa: ARG002 - as all detectors
+        """A finding that is open from before: it ends at its noon, and does not come twice in its night."""
+        owner = self._owner_of.get(finding.devices[0]) if finding.devices else None
+        if finding.kind != KIND or owner is None or owner.resident_id != finding.resident_id:
+            return False
+        night = self._night(finding.at_ns // SECOND_NS)
+        owner.said_night = max(owner.said_night, night)
+        self._open[finding.episode] = (owner, finding, self._noon_ns(night))
+        return True
+
+    def close(self, episode: str) -> None:
+        """A person has resolved it: in this night it does not come again."""
+        self._open.pop(episode, None)
+
+    def _bed(self, owner: _Owner, device_id: str, inside: bool) -> None:
+        if owner.beds.get(device_id) is not inside:
+            self._settle()
+            owner.beds[device_id] = inside
+            self._write(owner)
+
+    def _slot(self, stream: _Stream, state: SlotTable, device_id: str, owner: _Owner) -> None:
+        if device_id not in stream.lane.slots:
+            stream.lane.slot(device_id)
+            stream.sums.acquire()
+            state.acquire()
+            self._write(owner)
+
+    def _write(self, owner: _Owner) -> None:
+        """Bed and night of a resident into the rows of all their devices."""
+        bed = int(any(owner.beds.values())) if owner.beds else -1
+        care = self._care.get(owner.resident_id or "")
+        for stream in (self._breath, self._oxygen):
+            for slot in [stream.lane.slots[name] for name in owner.devices if name in stream.lane.slots]:
+                stream.sums["bed"][slot] = bed
+                if care is not None:
+                    stream.sums["from"][slot], stream.sums["to"][slot] = care.night_from_min, care.night_to_min
+
+    def _settle(self) -> None:
+        """Work through what is queued."""
+        waves, self._waves = self._waves, []
+        readings, self._readings = self._readings, []
+        for batch in _as_batches(readings, self._oxygen.lane):
+            for due in self._oxygen.lane.put(batch):
+                self._oxygen_second(due)
+        for due in self._breath.lane.take(waves):
+            self._breath_second(due)
+
+    def _breath_second(self, due: Due) -> None:
+        sums, second = self._breath.sums, due.end_ns // SECOND_NS
+        counts = self._begin_night(sums, due.slots, second)
+        self._look_for_breathing(due, second)
+        seen = counts & (second - sums["seen"][due.slots] <= SEEN_FOR_S)
+        ended, good = self._breaths.second(due.slots, second, amplitude(due.wave), seen)
+        sums["good"][due.slots] += good & seen
+        slots = due.slots[ended.row]
+        apnoea = ended.still_s >= SHORTEST_S
+        np.add.at(sums["count"], slots[apnoea], 1)
+        np.maximum.at(sums["longest"], slots, ended.still_s)
+        for i in np.flatnonzero(~apnoea).tolist():
+            span = int(ended.began[i]), int(ended.began[i] + ended.length_s[i])
+            self._pending.setdefault(int(slots[i]), []).append(span)
+        self._minute(self._breath, due, second, 0)
+
+    def _look_for_breathing(self, due: Due, second: Ints) -> None:
+        looked = np.flatnonzero(second % SEEN_EVERY_S == 0)
+        if looked.size:
+            slots = due.slots[looked]
+            wave = self._breath.lane.ring.windows(slots, due.end[looked], rates.SIZE)
+            yes = rates.periodicity(wave) >= SEEN
+            self._breath.sums["seen"][slots[yes]] = second[looked[yes]]
+
+    def _oxygen_second(self, due: Due) -> None:
+        sums, second = self._oxygen.sums, due.end_ns // SECOND_NS
+        counts = self._begin_night(sums, due.slots, second)
+        ended, good = self._falls.second(due.slots, second, np.where(counts, due.wave[:, 0], np.nan))
+        sums["good"][due.slots] += good & counts
+        np.add.at(sums["count"], due.slots[ended.row], 1)
+        self._remember_dips(due, ended)
+        self._minute(self._oxygen, due, second, 1)
+
+    def _remember_dips(self, due: Due, ended: Ended) -> None:
+        for row, began in zip(ended.row.tolist(), ended.began.tolist(), strict=True):
+            device_id = self._oxygen.lane.device_at[int(due.slots[row])]
+            self._owner_of[device_id].dips.append(began)
+
+    def _begin_night(self, sums: SlotTable, slots: Ints, second: Ints) -> NDArray[np.bool_]:
+        """Begin the sums anew with every noon; whether these seconds count (night, or in bed)."""
+        local = second + self._offset_s(int(second[0]) * SECOND_NS)
+        night = (local - NOON_S) // DAY_S
+        fresh = slots[night != sums["night"][slots]]
+        if fresh.size:
+            for name in ("good", "count", "reduced", "longest"):
+                sums[name][fresh] = 0
+            sums["night"][slots] = night
+        minute = local % DAY_S // 60
+        begin, end, bed = sums["from"][slots], sums["to"][slots], sums["bed"][slots]
+        by_night = np.where(begin <= end, (minute >= begin) & (minute < end), (minute >= begin) | (minute < end))
+        return np.asarray((bed == 1) | (by_night & (bed != 0)))
+
+    def _minute(self, stream: _Stream, due: Due, second: Ints, order: int) -> None:
+        """On full minutes: judge what had been pending, and whoever has too many."""
+        full = np.flatnonzero(second % 60 == 0)
+        if not full.size:
+            return
+        if stream is self._breath:
+            waiting = [row for row in full.tolist() if int(due.slots[row]) in self._pending]
+            for row in waiting:
+                self._judge_reduced(int(due.slots[row]), int(second[row]))
+        sums, slots = stream.sums, due.slots[full]
+        good, count = sums["good"][slots], sums["count"][slots]
+        for i in np.flatnonzero((good >= self._least_good_s) & (3600.0 * count >= self._index * good)).tolist():
+            self._candidate(stream, int(slots[i]), int(second[full[i]]), order)
+
+    def _judge_reduced(self, slot: int, second: int) -> None:
+        """A hypopnoea is a reduction of breathing with a fall of oxygen in it or soon after it."""
+        waiting = self._pending[slot]
+        settled = [span for span in waiting if span[1] <= second - SETTLED_S]
+        self._pending[slot] = [span for span in waiting if span[1] > second - SETTLED_S]
+        if not self._pending[slot]:
+            del self._pending[slot]
+        dips = self._owner_of[self._breath.lane.device_at[slot]].dips
+        found = sum(any(began <= dip <= end + DIP_AFTER_S for dip in dips) for began, end in settled)
+        self._breath.sums["count"][slot] += found
+        self._breath.sums["reduced"][slot] += found
+
+    def _candidate(self, stream: _Stream, slot: int, second: int, order: int) -> None:
+        device_id, sums = stream.lane.device_at[slot], stream.sums
+        night, good_h = int(sums["night"][slot]), float(sums["good"][slot]) / 3600.0
+        if self._owner_of[device_id].said_night >= night:
+            return
+        count, reduced = int(sums["count"][slot]), int(sums["reduced"][slot])
+        evidence: dict[str, Evidence] = {
+            "rule": f"{KIND}/1",
+            "signal": "spo2" if order else self._source[device_id],
+            "pauses_per_h": round(count / good_h, 1),
+            "limit_per_h": self._index,
+            "good_h": round(good_h, 2),
+        }
+        if order:
+            evidence["falls"] = count
+        else:
+            evidence |= {"apnoeas": count - reduced, "hypopnoeas": reduced}
+            evidence["longest_pause_s"] = int(sums["longest"][slot])
+        self._candidates.append(_Candidate(second * SECOND_NS, order, device_id, night, evidence))
+
+    def _say(self, one: _Candidate) -> Finding | None:
+        owner = self._owner_of[one.device_id]
+        if owner.said_night >= one.night:
+            return None
+        owner.said_night = one.night
+        name = f"{KIND}:{owner.resident_id or owner.key}:{one.at_ns}"
+        finding = Finding(
+            name, KIND, owner.resident_id, one.at_ns, Phase.CONFIRMED, CONFIDENCE, (one.device_id,), one.evidence
+        )
+        self._open[name] = (owner, finding, self._noon_ns(one.night))
+        return finding
+
+    def _night(self, second: int) -> int:
+        """Number of the night, from noon to noon."""
+        return (second + self._offset_s(second * SECOND_NS) - NOON_S) // DAY_S
+
+    def _noon_ns(self, night: int) -> int:
+        """The noon that ends a night."""
+        second = (night + 1) * DAY_S + NOON_S
+        return (second - self._offset_s(second * SECOND_NS)) * SECOND_NS
+
+
+def _usable(o: Reading) -> bool:
+    value = o.value
+    good = value is not None and o.quality is Quality.GOOD and 0.0 < value <= 100.0
+    return good and 0 <= o.at_ns < LATEST_NS and 0 <= o.received_ns < LATEST_NS
+
+
+def _as_batches(readings: Iterable[Reading], lane: Lane) -> list[Batch]:
+    """Readings as blocks of one sample at 1 Hz, the first of each device first."""
+    rounds: list[list[Reading]] = []
+    turns: dict[str, int] = {}
+    for o in readings:
+        turn = turns.get(o.device_id, 0)
+        turns[o.device_id] = turn + 1
+        if turn == len(rounds):
+            rounds.append([])
+        rounds[turn].append(o)
+    return [
+        Batch(
+            np.array([lane.slots[o.device_id] for o in some], np.int64),
+            np.array([o.at_ns for o in some], np.int64),
+            np.array([o.received_ns for o in some], np.int64),
+            np.array([o.value for o in some], np.float32)[:, None, None],
+            1.0,
+        )
+        for some in rounds
+    ]
