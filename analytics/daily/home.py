@@ -18,8 +18,10 @@ import numpy as np
 
 from analytics.care import USUAL
 from analytics.daily.home_table import (
+    ABOUT_MIN,
     COLD_CEL,
     COLD_OVER_CEL,
+    EARLY_RISE_MIN,
     HOME_RULES,
     HOT_CEL,
     HOT_OVER_CEL,
@@ -69,6 +71,7 @@ class _Home:
     by: dict[int, str] = field(default_factory=dict)
     open: dict[int, str] = field(default_factory=dict)
     restless: int = -1
+    about_ns: int = -NEVER
 
 
 class HomeWatch:
@@ -241,7 +244,7 @@ class HomeWatch:
         if name == "left":
             self._leave(home, at_ns)
         elif name == "no_return":
-            if self._night(home, at_ns):
+            if self._night(home, at_ns) and not self._is_up(home, at_ns):
                 self._begin(home, rule, at_ns)
         elif name == "quiet":
             later = int(self._table["sign"][home.row]) + int(care.quiet_night_min * MINUTE_NS)
@@ -253,6 +256,12 @@ class HomeWatch:
         else:
             self._begin(home, rule, at_ns)
 
+    def _is_up(self, home: _Home, at_ns: int) -> bool:
+        """Out of bed as the night ends and about in living room or kitchen: up early, not lost on the way."""
+        left_min = (home.care.night_to_min - self._minute_of_day(at_ns)) % DAY_MIN
+        about = at_ns - home.about_ns <= ABOUT_MIN * MINUTE_NS and home.about_ns > home.since[RULE_INDEX["no_return"]]
+        return left_min <= EARLY_RISE_MIN and about
+
     def _event(self, home: _Home, o: DeviceEvent) -> None:
         place, at = home.devices[o.device_id], o.received_ns
         if o.signal == "bed_occupancy":
@@ -263,6 +272,8 @@ class HomeWatch:
             here = o.value in {True, "active", "still"}
             if here and (not o.repeat or o.value == "active"):
                 self._sign(home, at, o.device_id)
+                if place not in {"", "bed", "bedroom", "bathroom"}:
+                    home.about_ns = at
             if place:
                 self._in_room(home, place if here else "", o, leaving=not here)
         elif o.signal == "door":

@@ -83,3 +83,7 @@ TURN_MOVEMENT = 40.0
 """Body movement (0 to 100) of a turn rather than of a hand (typical default)."""
 RESTLESS_EXITS = 5
 """Times out of bed in one night that make it a restless one (typical default)."""
+EARLY_RISE_MIN = 90.0
+"""So long before the night ends somebody may be up for the day (typical default)."""
+ABOUT_MIN = 20.0
+"""Seen moving in living room or kitchen at most so long ago (typical default)."""

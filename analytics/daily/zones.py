@@ -76,6 +76,12 @@ class _Home:
     tags: dict[str, _Tag] = field(default_factory=dict)
     door_ns: int = -NEVER
     sign_ns: int = -NEVER
+    beds: set[str] = field(default_factory=set)
+
+    @property
+    def in_bed(self) -> bool:
+        """A bed is taken, and the main door has not been opened since something was heard of it."""
+        return bool(self.beds) and self.door_ns < self.sign_ns
 
     @property
     def safe(self) -> frozenset[str]:
@@ -122,6 +128,7 @@ class ZoneWatch:
         if device is None or home is None:
             return
         self._release(home, device_id)
+        home.beds.discard(device_id)
         if not any(one.resident_id == device.resident_id for one in self._devices.values()):
             home.door_ns = home.sign_ns = -NEVER
 
@@ -293,7 +300,13 @@ class ZoneWatch:
         if o.repeat:
             return
         if o.value == "in":
+            home.beds.add(o.device_id)
             self._in_bed(home, o.received_ns)
+        elif o.device_id in home.beds:
+            home.beds.discard(o.device_id)
+            self._sign(home, o.received_ns)
+            for tag in home.tags.values() if not home.beds else ():
+                self._wait(home, tag, o.received_ns)
         for tag in home.tags.values() if o.value == "left" else ():
             if APART in tag.open:
                 self._over(tag, APART, o.received_ns, "out_of_bed")
@@ -325,6 +338,8 @@ class ZoneWatch:
 
     def _know_the_deaf(self, at: int) -> None:
         """Zones all of whose receivers are off; their tags are not waited for until one is back."""
+        if not self._down and not self._deaf:
+            return
         zones = {one.zone for name, one in self._devices.items() if one.zone and name in self._down}
         deaf = zones - {one.zone for name, one in self._devices.items() if name not in self._down}
         before, self._deaf = self._deaf, deaf
@@ -337,7 +352,7 @@ class ZoneWatch:
         since_ns on.
         """
         span = home.care.unseen_min
-        if span <= 0 or tag.zone is None or tag.paused or tag.zone in self._deaf or UNSEEN in tag.open:
+        if span <= 0 or tag.zone is None or tag.paused or tag.zone in self._deaf or UNSEEN in tag.open or home.in_bed:
             self._clock(tag, UNSEEN, NEVER)
             return
         last = max(since_ns, tag.heard_ns, home.sign_ns)

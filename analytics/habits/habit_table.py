@@ -12,6 +12,8 @@ KEPT_DAYS = 28
 """The latest days that count; older ones are forgotten."""
 KEPT_TRIPS = 40
 LEARN_TRIPS = 10
+NEW_USUAL = 3
+"""What was told as unusual is not learned; so many times, and it is the new usual."""
 DAY_BEGINS_MIN = 4 * 60
 """A day goes from 04:00 to 04:00: who is up at 01:00 is still up from the day before."""
 EVENING_MIN = 12 * 60

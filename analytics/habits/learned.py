@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from analytics.habits.habit_table import (
     DAY_BEGINS_MIN,
     EVENT_KINDS,
+    HABIT_RULES,
     KEPT_DAYS,
     KEPT_TRIPS,
     LEARN_DAYS,
     LEARN_TRIPS,
+    NEW_USUAL,
     HabitRule,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 HOURS = 24
 DAY_MIN = 24 * 60
@@ -39,6 +41,7 @@ class Learned:
 
     first: minute of the first activity, after 04:00. gaps: the longest time without activity while up. nights: visits
     to the bathroom by night. beds: minute of going to bed, after 04:00. trips: minutes away. days: known days ever.
+    odd: by rule, values that were told as unusual; they teach nothing until there are NEW_USUAL of them.
     """
 
     days: int = 0
@@ -48,6 +51,7 @@ class Learned:
     beds: list[float] = field(default_factory=list)
     trips: list[float] = field(default_factory=list)
     hours: list[list[float]] = field(default_factory=lambda: [[0.0] * HOURS for _ in EVENT_KINDS])
+    odd: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def ready(self) -> bool:
@@ -55,23 +59,38 @@ class Learned:
         return self.days >= LEARN_DAYS
 
     def add_day(
-        self, hours: Sequence[set[int]], times: tuple[float | None, float | None, float | None], nights: int
+        self,
+        hours: Sequence[set[int]],
+        times: tuple[float | None, float | None, float | None],
+        nights: int,
+        odd: Collection[str] = (),
     ) -> None:
-        """One more known day. hours: by kind, the hours that had it. times: first activity, longest gap, to bed."""
+        """One more known day. hours: by kind, the hours that had it. times: first activity, longest gap, to bed.
+        odd: the rules by which the day was told as unusual.
+        """
         first, gap, bed = times
         forget = 1.0 - 1.0 / KEPT_DAYS if self.days >= KEPT_DAYS else 1.0
         self.days += 1
         for row, had in zip(self.hours, hours, strict=True):
             row[:] = [count * forget + (hour in had) for hour, count in enumerate(row)]
-        for ring, value in ((self.first, first), (self.gaps, gap), (self.beds, bed), (self.nights, float(nights))):
+        rings = (("late_morning", self.first, first), ("silence", self.gaps, gap))
+        for rule, ring, value in (*rings, ("", self.beds, bed), ("", self.nights, float(nights))):
             if value is not None:
-                ring.append(value)
-                del ring[:-KEPT_DAYS]
+                self._keep(ring, value, KEPT_DAYS, rule if rule in odd else "")
 
-    def add_trip(self, minutes: float) -> None:
-        """One more time away."""
-        self.trips.append(minutes)
-        del self.trips[:-KEPT_TRIPS]
+    def add_trip(self, minutes: float, *, odd: bool = False) -> None:
+        """One more time away. odd: it was told as unusual."""
+        self._keep(self.trips, minutes, KEPT_TRIPS, "late_back" if odd else "")
+
+    def _keep(self, ring: list[float], value: float, kept: int, odd: str) -> None:
+        """What was told as unusual would hide the next one: it counts when it has become a habit."""
+        values = [value]
+        if odd:
+            values = [*self.odd.pop(odd, []), value]
+            if len(values) < NEW_USUAL:
+                self.odd[odd], values = values, []
+        ring += values
+        del ring[:-kept]
 
     def limit(self, rule: HabitRule) -> float | None:
         """Minutes (after 04:00, or of a span) from which on it is not as usual; None: not known yet."""
@@ -97,7 +116,7 @@ class Learned:
 
 def plain_learned(learned: Learned) -> dict[str, Any]:
     """As plain JSON."""
-    names = ("days", "first", "gaps", "nights", "beds", "trips", "hours")
+    names = ("days", "first", "gaps", "nights", "beds", "trips", "hours", "odd")
     return {name: getattr(learned, name) for name in names}
 
 
@@ -107,11 +126,12 @@ def learned_from(plain: Mapping[str, Any]) -> Learned:
         days = int(plain["days"])
         rings = {name: _numbers(plain[name]) for name in ("first", "gaps", "nights", "beds", "trips")}
         hours = [_numbers(row) for row in plain["hours"]]
+        odd = {rule.name: _numbers(plain.get("odd", {}).get(rule.name, [])) for rule in HABIT_RULES}
     except (KeyError, TypeError) as error:
         raise ValueError(f"not what was learned: {error!r}") from error
     if days < 0 or len(hours) != len(EVENT_KINDS) or any(len(row) != HOURS for row in hours):
         raise ValueError("not what was learned: another version")
-    return Learned(days, hours=hours, **rings)
+    return Learned(days, hours=hours, odd={name: kept for name, kept in odd.items() if kept}, **rings)
 
 
 def in_words(learned: Learned) -> list[Words]:

@@ -64,6 +64,7 @@ class _Today:
     gap: float | None = None
     bed: float | None = None
     nights: int = 0
+    odd: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -232,7 +233,7 @@ class HabitWatch:
         """Somebody is at home and does something."""
         at, today = o.received_ns, home.today
         if home.away:
-            home.learned.add_trip((at - (home.left_ns or at)) / MINUTE_NS)
+            home.learned.add_trip((at - (home.left_ns or at)) / MINUTE_NS, odd="late_back" in home.open)
             home.away, home.last_ns = False, None
         self._clock(home, LEAVES, NEVER)
         self._clock(home, BACK, NEVER)
@@ -302,7 +303,7 @@ class HabitWatch:
 
     def _not_usual(self, home: _Home, clock: int, at: int) -> None:
         rule = HABIT_RULES[clock]
-        if rule.name in home.open or (clock == SILENT and home.care.is_night(self._minute_of_day(at))):
+        if rule.name in home.open or (clock == SILENT and self._slept(home, at)):
             return
         largest = home.learned.largest(rule)
         since = {LATE: None, SILENT: home.last_ns, BACK: home.left_ns}[clock]
@@ -315,8 +316,15 @@ class HabitWatch:
         elif since is not None:
             evidence["lasted_min"] = round((at - since) / MINUTE_NS, 1)
             evidence["longest_min"] = round(largest, 1)
+        home.today.odd.add(rule.name)
         home.open[rule.name] = f"{rule.kind}:{home.resident_id}:{at}"
         self._say(home, rule.kind, home.open[rule.name], at, Phase.CONFIRMED, rule.confidence, evidence)
+
+    def _slept(self, home: _Home, at: int) -> bool:
+        """A silence that ends in the night, or has a night in it, is sleep."""
+        minute = self._minute_of_day(at)
+        woken_min = (minute - home.care.night_to_min) % DAY_MIN
+        return home.care.is_night(minute) or home.last_ns is None or (at - home.last_ns) / MINUTE_NS > woken_min
 
     def _over(self, home: _Home, name: str, at: int) -> None:
         episode = home.open.pop(name, None)
@@ -333,7 +341,7 @@ class HabitWatch:
         """The day is over: learn from it, judge it, begin the next. After a long hole the day of now begins, unseen."""
         today, home.today = home.today, _Today(whole=True)
         if today.whole and today.signs >= KNOWN_SIGNS:
-            home.learned.add_day(today.hours, (today.first, today.gap, today.bed), today.nights)
+            home.learned.add_day(today.hours, (today.first, today.gap, today.bed), today.nights, today.odd)
             self._judge(home, today, at)
         following = self._next_day(at)
         if following <= now_ns and self._next_day(following) <= now_ns:

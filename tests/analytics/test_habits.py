@@ -133,6 +133,41 @@ def test_unusual_silence_by_day_only() -> None:
     assert [one.kind for one in watch.step(at(day, 1600))] == [], "the night is quiet"
 
 
+def test_sleep_is_no_silence_however_long_somebody_was_quiet_by_day() -> None:
+    watch = learned_one()
+    state = watch.learned("li")
+    assert state is not None
+    state.gaps.append(420.0)
+    day = LEARN_DAYS + 2
+    watch.ingest([say("hall", "motion", "active", day, minute) for minute in range(420, 1290, 30)])
+    assert watch.step(at(day, 1440 + 390)) == [], "the limit of 525 min ends at 05:45 and sleep goes on"
+    watch.set_care("li", Care(night_to_min=300))
+    watch.ingest([say("hall", "motion", "active", day + 1, minute) for minute in (420, 1290)])
+    day_before = [("unusual_silence", "confirmed"), ("unusual_silence", "cleared")]
+    assert kinds(watch.step(at(day + 2, 400))) == day_before, "and the night after it is sleep"
+
+
+def test_what_was_told_as_unusual_is_learned_only_when_it_has_become_usual() -> None:
+    watch = learned_one()
+    state = watch.learned("li")
+    assert state is not None
+    longest, told = max(state.gaps), 0
+    for day in range(LEARN_DAYS + 2, LEARN_DAYS + 5):
+        minutes = [*range(420, 600, 20), *range(960, 1300, 20)]
+        for minute in minutes:
+            watch.ingest([say("hall", "motion", "active", day, minute)])
+            told += sum(one.phase is Phase.CONFIRMED for one in watch.step(at(day, minute)))
+        watch.step(at(day + 1, 241))
+        assert (max(state.gaps) > longest) == (day == LEARN_DAYS + 4), day
+    assert told == 3
+    assert learned_from(json.loads(json.dumps(plain_learned(state)))) == state
+    state.add_trip(400, odd=True)
+    kept = plain_learned(state)
+    assert learned_from(json.loads(json.dumps(kept))).odd == {"late_back": [400.0]}
+    del kept["odd"]
+    assert learned_from(kept).odd == {}, "of an earlier version"
+
+
 def go_out(watch: HabitWatch, day: int, minute: float, minutes: float | None) -> list[Finding]:
     for word, later in (("open", 0.0), ("closed", 0.2)):
         watch.ingest([say("door", "door", word, day, minute + later)])

@@ -146,6 +146,16 @@ def test_a_long_stay_in_the_bathroom_by_presence_or_by_room() -> None:
     assert live([*stay, *jump], 3, CALM)[0] == [("long_stay", "confirmed", 1.75)], "nor for the sensor in the bathroom"
 
 
+def test_up_early_and_about_is_not_lost_on_the_way() -> None:
+    night = [*bed((9, "in"), (17, "left"))]
+    assert live(night, 18.5, CALM)[0] == [("unattended", "confirmed", 17.5)]
+    assert live([*night, said("hall", "motion", "active", 17.3)], 18.5, CALM)[0] == []
+    earlier = [*bed((9, "in"), (14, "left")), said("hall", "motion", "active", 14.3)]
+    assert live(earlier, 16, CALM)[0] == [("unattended", "confirmed", 14.5)], "in the middle of the night it is told"
+    before = [said("hall", "motion", "active", 16.9), *night, said("bath", "presence", value=True, hour=17.2)]
+    assert live(before, 17.9, CALM)[0] == [("unattended", "confirmed", 17.5)], "in the bathroom is not about"
+
+
 def test_a_tag_whose_radio_jumps_shows_no_life_and_one_that_moves_does() -> None:
     lies = [said("bed", "room", "hall", 0.1 + i / 60, repeat=True) for i in range(420)]
     jumps = [said("bed", "room", "kitchen", 0.105 + i / 4) for i in range(28)]

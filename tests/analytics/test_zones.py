@@ -134,6 +134,15 @@ def test_signs_of_life_at_home_without_the_tag_are_no_absence() -> None:
     assert live(reading, 90) == [], "heard, though no room is said"
 
 
+def test_who_lies_in_bed_is_not_missing_though_the_tag_is_silent() -> None:
+    asleep = [said("bed", "bed_occupancy", "in", 3), *heard("bedroom", 3.5, 6)]
+    assert live(asleep, 400) == []
+    up = [*asleep, said("bed", "bed_occupancy", "left", 300)]
+    assert told(live(up, 400)) == [("not_seen", "confirmed", 330.0)]
+    out = [*asleep, said("door", "door", "open", 300)]
+    assert told(live(out, 400)) == [("not_seen", "confirmed", 305.0)], "a bed sensor that sticks hides nobody who goes"
+
+
 def test_a_tag_left_behind_while_its_resident_lies_in_bed_is_equipment() -> None:
     wash = [*heard("hall", 0, 5), said("tag", "room", "laundry", 6), said("bed", "bed_occupancy", "in", 6.8)]
     found = live([*wash, *heard("laundry", 7, 30), *heard("hall", 31, 35)], 35)
