@@ -22,8 +22,9 @@ app = typer.Typer(
     help="Yinling 银龄: elderly-monitoring gateway. Not a medical device. 非医疗器械。",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # [channels] in a help text is a table of the settings, no markup
 )
-errors = Console(stderr=True)
+errors = Console(stderr=True, markup=False, emoji=False)
 
 
 def main() -> None:
@@ -33,5 +34,5 @@ def main() -> None:
     try:
         app()
     except (ConfigError, UnknownFamilyError, FileNotFoundError, PermissionError) as error:
-        errors.print(f"[red]yinling:[/red] {error}", highlight=False)
+        errors.print(f"yinling: {error}", highlight=False, soft_wrap=True)
         sys.exit(CANNOT)

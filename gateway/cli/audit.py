@@ -56,7 +56,7 @@ def verify(
             if chinese
             else (f"the audit trail was tampered with at row {report.broken_at}")
         )
-        out.print(f"[red]{text}[/red]", highlight=False)
+        out.print(text, style="red", highlight=False)
     if not report.intact:
         raise typer.Exit(BAD_ANSWER)
 

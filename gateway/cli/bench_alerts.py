@@ -65,7 +65,7 @@ def bench_alerts(
     report["drain"] = _said("drain", asyncio.run(drain(waiting)))
     report["missed"] = missed(report)
     for one in report["missed"]:
-        out.print(f"[red]missed:[/red] {one}", highlight=False)
+        out.print(f"missed: {one}", style="red", highlight=False)
     write_json(report, json_file)
     if report["missed"]:
         raise typer.Exit(BAD_ANSWER)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from device_drivers.registry import drivers, find_driver
 from device_drivers.sample import MessageSample, StreamSample
@@ -139,7 +140,7 @@ def _table(results: list[dict[str, Any]], language: str) -> Table:
             f"{one['family']} ({one['way']})",
             f"{one['usual_hz']:,}",
             f"{one['mix_hz']:,}",
-            f"{share:.2%}" if share <= AIM else f"[red]{share:.2%}[/red]",
+            Text(f"{share:.2%}", style="" if share <= AIM else "red"),
             f"{one['device_hz']:.3g}",
             one["rate_by"].get(language, one["rate_by"]["en"]),
         )

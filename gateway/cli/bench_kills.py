@@ -41,7 +41,7 @@ def bench_kills(
     report = figures(outcome) | {"machine": machine(), "factor": factor, "seed": seed}
     out.print(_table(report))
     for one in outcome.wrong[:20]:
-        out.print(f"[red]wrong:[/red] {one}", highlight=False)
+        out.print(f"wrong: {one}", style="red", highlight=False)
     write_json(report, json_file)
     if outcome.wrong:
         raise typer.Exit(BAD_ANSWER)

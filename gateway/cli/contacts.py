@@ -37,7 +37,7 @@ def add_contact(
     if channel not in known:
         ways = ", ".join(known) or "none yet"
         problem = f"no channel {channel} is set up (there is: {ways}); nobody can be told that way"
-        errors.print(f"yinling: {problem}; write [channels.{channel}] into the settings", highlight=False, markup=False)
+        errors.print(f"yinling: {problem}; write [channels.{channel}] into the settings", highlight=False)
 
 
 @contacts_app.command("list")

@@ -104,7 +104,7 @@ def _heard(codec: Codec, raw: bytes, feed: Callable[[], list[Observation]]) -> l
     try:
         found = feed()
     except Exception as error:  # noqa: BLE001 - a driver may raise anything
-        errors.print(traceback.format_exc(), highlight=False, markup=False)
+        errors.print(traceback.format_exc(), highlight=False)
         codec.reject(DRIVER_FAULT, raw, error=where(error))
         return []
     return sound(found, lambda problem: codec.reject(DRIVER_FAULT, raw, error=problem))

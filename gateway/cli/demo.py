@@ -162,7 +162,7 @@ async def _show(rig: Rig, gateway: Gateway, *, browser: bool) -> None:
     server = await gateway.serving()
     path = server.login_link(rig.key_id, PERSON[rig.language])
     url = f"{rig.api_url}{path}"
-    out.print(f"[bold]银龄 Yinling[/bold]  {url}", soft_wrap=True, highlight=False)
+    out.print(f"银龄 Yinling  {url}", soft_wrap=True, highlight=False)
     out.print("本产品不是医疗器械。Not a medical device.")
     if browser:
         with contextlib.suppress(webbrowser.Error):

@@ -188,10 +188,10 @@ def _try(api: httpx.Client, device_id: str, step: Step, seconds: float, language
     since_ns, deadline = time.time_ns(), time.monotonic() + seconds
     while time.monotonic() < deadline:
         if well_done(step, _live(api, device_id), since_ns):
-            out.print("[green]ok[/green]")
+            out.print("ok", style="green")
             return Tried(step.signal, True, time.time_ns())
         time.sleep(POLL_S)
-    out.print("[red]not seen / 没有收到[/red]")
+    out.print("not seen / 没有收到", style="red")
     return Tried(step.signal, False, time.time_ns())
 
 

@@ -128,11 +128,11 @@ def _show(
         table.add_row(*_row(event, zone, column))
     out.print(table)
     for problem in played.problems:
-        out.print(f"[red]{_sentence(problem, column)}[/red]", highlight=False)
+        out.print(_sentence(problem, column), style="red", highlight=False)
     for warning in warnings:
-        out.print(f"[yellow]{warning[column]}[/yellow]", highlight=False)
+        out.print(warning[column], style="yellow", highlight=False)
     for help_text in _help(played, resident):
-        out.print(help_text[column], highlight=False, markup=False, soft_wrap=True)
+        out.print(help_text[column], highlight=False, soft_wrap=True)
 
 
 def _help(played: Timeline, resident: str | None) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
 from gateway.config import ConfigError, Settings, load_settings
@@ -17,7 +18,7 @@ from gateway.doctor import Check, Verdict, examine
 
 ConfigOption = Annotated[Path, typer.Option("--config", "-c", help="Settings file")]
 DEFAULT_CONFIG = Path("yinling.toml")
-MARKS = {Verdict.OK: "[green]ok[/green]", Verdict.WARN: "[yellow]warn[/yellow]", Verdict.FAIL: "[red]FAIL[/red]"}
+MARKS = {Verdict.OK: ("ok", "green"), Verdict.WARN: ("warn", "yellow"), Verdict.FAIL: ("FAIL", "red")}
 FIRST_SETTINGS = """\
 # Settings of the Yinling gateway. Every setting: docs/yinling.example.toml. 银龄网关配置，全部设置见示例文件。
 # Not a medical device. 非医疗器械。
@@ -47,7 +48,9 @@ port = 1883
 # callback_secret = {{file = "callback.secret"}}
 """
 
-out = Console()
+out = Console(markup=False, emoji=False)
+"""What is printed is shown as it is: `[assist]` is a table of the settings. Colours are given by style."""
+
 config_app = typer.Typer(help="Work with the settings file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 
@@ -131,5 +134,5 @@ def _table(checks: list[Check], settings: Settings) -> Table:
         table.add_column(heading, overflow="fold")
     for check in checks:
         text, fix = (check.zh, check.fix_zh) if chinese else (check.en, check.fix_en)
-        table.add_row(check.name, MARKS[check.verdict], text, fix)
+        table.add_row(check.name, Text(*MARKS[check.verdict]), text, fix)
     return table
