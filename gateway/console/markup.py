@@ -199,11 +199,19 @@ def _repeats(alert: AlertView, language: str) -> str:
 
 
 def health_html(items: Sequence[HealthItem], language: str) -> str:
-    """Every part of the box, the faulty ones first, each with its word and its own text."""
+    """Every part of the box with its word and its own text: the faulty ones in sight, the others folded away."""
     say = speaker(language)
     if not items:
         return f'<p class="y-fault-text">{say("health.none")}</p>'
-    return "".join(_part_html(item, language) for item in sorted(items, key=lambda one: (one.ok, one.name)))
+    bad, well = (
+        "".join(_part_html(item, language) for item in sorted(items, key=lambda one: one.name) if item.ok is ok)
+        for ok in (False, True)
+    )
+    if not well:
+        return bad
+    number = say("health.well", count=sum(item.ok for item in items))
+    folded = f'<summary>{number}</summary><div class="y-parts">{well}</div>'
+    return f'{bad}<details class="y-well-parts" data-fold="box">{folded}</details>'
 
 
 def _part_html(item: HealthItem, language: str) -> str:

@@ -84,19 +84,19 @@
   }
 
   // What a reader has unfolded stays so when its text is made anew.
+  const foldOf = (fold) => fold.dataset.fold + (fold.closest("[data-alert]")?.dataset.alert ?? "");
   document.addEventListener(
     "toggle",
     (event) => {
-      const alert = event.target.closest("[data-alert]");
-      if (!alert || !event.target.matches(".y-told")) return;
-      if (event.target.open) unfolded.add(alert.dataset.alert);
-      else unfolded.delete(alert.dataset.alert);
+      if (!event.target.matches("[data-fold]")) return;
+      if (event.target.open) unfolded.add(foldOf(event.target));
+      else unfolded.delete(foldOf(event.target));
     },
     true,
   );
   new MutationObserver(() => {
-    for (const folded of document.querySelectorAll("[data-alert] .y-told:not([open])")) {
-      if (unfolded.has(folded.closest("[data-alert]").dataset.alert)) folded.open = true;
+    for (const fold of document.querySelectorAll("[data-fold]:not([open])")) {
+      if (unfolded.has(foldOf(fold))) fold.open = true;
     }
   }).observe(document.documentElement, { childList: true, subtree: true });
 

@@ -293,12 +293,16 @@ def test_a_viewer_sees_only_its_residents_and_may_not_answer(box: Site, open_pag
 def test_box_health(box: Site, open_page: Open) -> None:
     page = open_page(box.key(Role.OPERATOR), language="en")
     expect(page.locator("#box")).to_contain_text("All parts of the box are working")
+    expect(page.locator('[data-part="broker"]')).to_be_hidden()
+    page.locator("#box summary").click()
+    expect(page.locator('[data-part="broker"]')).to_be_visible()
     expect(page.locator('[data-part="broker"]')).to_contain_text("embedded, 3 devices connected")
     box.health = (HealthItem("broker", False, "已停止", "stopped", {}), *GOOD_HEALTH[1:])
     expect(page.locator('[data-part="broker"]')).to_have_attribute("data-ok", "false")
     expect(page.locator('[data-part="broker"]')).to_contain_text("Faultstopped".replace("Fault", ""))
     expect(page.locator("#box")).to_contain_text("Faults on the box: 1")
     expect(page.locator("#box .y-part").first).to_have_attribute("data-part", "broker")
+    expect(page.locator('#box [data-part="clock"]')).to_be_visible()  # still unfolded
 
 
 def test_a_withdrawn_key_ends_at_the_next_answer(box: Site, open_page: Open) -> None:

@@ -179,12 +179,13 @@ def test_health_puts_faults_first_and_counts_them() -> None:
     bad = HealthItem("serial:/dev/ttyUSB0", False, "断开", "gone", {})
     new = HealthItem("something:else", True, "好", "fine", {})
     words = Tags(markup.health_html([good, bad, new], "en")).words
-    assert words.startswith("FaultSerial line /dev/ttyUSB0goneOKMessage brokerfine")
+    assert words.startswith("FaultSerial line /dev/ttyUSB0goneWorking parts: 2OKMessage brokerfine")
     assert "something else" in words
     assert markup.health_summary([good, bad], "en") == "Faults on the box: 1"
     assert markup.health_summary([good], "zh-CN") == "网关各部分正常"
     assert markup.health_summary([], "en") == "The box reports nothing about itself"
     assert "The box reports nothing" in markup.health_html([], "en")
+    assert "<details" not in markup.health_html([bad], "en")
 
 
 def test_facts() -> None:

@@ -69,6 +69,13 @@ def test_every_used_key_exists_and_every_key_is_used() -> None:
     assert TEXTS.keys() - used - families - parts == set()
 
 
+def test_every_part_of_the_box_has_a_name() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in FOLDER.parent.rglob("*.py")]
+    named = {name for source in sources for name in re.findall(r'HealthItem\(\s*f?"(\w+)', source)}
+    assert {"broker", "clock_sync", "heartbeat"} <= named
+    assert {name for name in named if f"part.{name}" not in TEXTS} == set()
+
+
 def test_no_page_holds_texts_of_its_own() -> None:
     for name, source in SOURCES.items():
         found = [line for line in source.splitlines() if re.search(r"[\u4e00-\u9fff]", line)]
