@@ -122,7 +122,8 @@ def telling_html(telling: Telling, now_ns: int, language: str) -> str:
     if not telling.told:
         return f'<p class="y-told-none">{escape(" · ".join(marks))}</p>'
     rows = "".join(_row(one, say) for one in telling.told)
-    return f'<details class="y-told" data-fold="told"><summary>{escape(" · ".join(marks))}</summary><ul>{rows}</ul></details>'
+    summary = escape(" · ".join(marks))
+    return f'<details class="y-told" data-fold="told"><summary>{summary}</summary><ul>{rows}</ul></details>'
 
 
 def _row(told: Told, say: Callable[..., str]) -> str:
