@@ -221,10 +221,10 @@ class Watch:
         table: SlotTable, slot: NDArray[np.int64], index: NDArray[np.int64], received: NDArray[np.int64]
     ) -> None:
         """Note when heart and breath were last heard, for many devices at once. Never heard is NEVER, not early."""
-        column = table["signal"]
-        first = column[slot, index] == NEVER
-        column[slot[first], index[first]] = received[first]
-        np.maximum.at(column, (slot, index), received)
+        column, cell = table["signal"].reshape(-1), slot * len(SILENT_SIGNALS) + index
+        first = column[cell] == NEVER
+        column[cell[first]] = received[first]
+        np.maximum.at(column, cell, received)
 
     def _hear(self, r: int) -> None:
         heard, due, limit = self._table["heard"], self._table["due"], int(self._table["limit"][self.slot])

@@ -2,7 +2,8 @@
 
 A part is any `Detector`. What it may offer beyond the protocol is used when it is there: `signals` (the names it wants;
 absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)`,
-`resume(finding, now_ns)`, `set_care(resident_id, care)`, `pending_devices()`, and what `analytics.memory` describes.
+`resume(finding, now_ns)`, `set_care(resident_id, care)`, `pending_devices()`, `take(columns, chosen)` (in place of
+`ingest`, see `analytics/columns.py`), and what `analytics.memory` describes.
 
 A part that raises keeps no other from its work: `ingest` and `step` see all parts through and then raise
 `PartsFailedError`. What the others have found is given out by the next `step`, after the failed parts were exchanged
@@ -12,9 +13,13 @@ A part that raises keeps no other from its work: `ingest` and `step` see all par
 from __future__ import annotations
 
 import inspect
+from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from analytics.apnoea.watch import ApnoeaWatch
+from analytics.columns import UNKNOWN, Columns, Names, wanted_codes
 from analytics.daily.home import HomeWatch
 from analytics.daily.zones import ZoneWatch
 from analytics.device_events import PRESS_WINDOW_S, DeviceEvents
@@ -31,11 +36,11 @@ from analytics.vitals.weight import WeightGain
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from analytics.care import Care
     from analytics.findings import Detector, Finding
     from device_drivers.observations import Observation
-
-    Put = Callable[[Observation], None]
 
 Part = TypeVar("Part")
 
@@ -72,12 +77,9 @@ class Engine:
             detector, signals = part if isinstance(part, tuple) else (part, getattr(part, "signals", None))
             self._parts.append(detector)
             self._wants.append(None if signals is None else frozenset(signals))
-        self._boxes: list[list[Observation]] = [[] for _ in self._parts]
+        self._wanted = [wanted_codes(wants) for wants in self._wants]
         self._options = [_option_names(part) for part in self._parts]
-        self._routes: dict[str, tuple[Put, ...]] = {}
-        self._to_all = self._route(None)
-        for signal in frozenset().union(*(wants for wants in self._wants if wants is not None)):
-            self._routes[signal] = self._route(signal)
+        self._names = Names()
 
     def part(self, kind: type[Part]) -> Part:
         """The part of this class, for example to set a resident's limits. Raises LookupError."""
@@ -92,30 +94,29 @@ class Engine:
         for option in options:
             if option not in known:
                 raise UnknownOptionError(option, known)
+        self._names.add(device_id)
         for part, names in zip(self._parts, self._options, strict=True):
             part.attach(device_id, resident_id, **{name: options[name] for name in names if name in options})
 
     def detach(self, device_id: str) -> None:
         """Stop watching; unknown devices are ignored."""
+        self._names.remove(device_id)
         for part in self._parts:
             part.detach(device_id)
         self._fusion.forget(device_id)
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Hand each part what it asks for."""
-        routes, to_all = self._routes, self._to_all
-        for o in observations:
-            for put in routes.get(o.signal, to_all):
-                put(o)
+        if not observations:
+            return
+        columns = Columns(observations, self._names)
         errors: dict[int, Exception] = {}
-        for number, (part, box) in enumerate(zip(self._parts, self._boxes, strict=True)):
-            if not box:
-                continue
+        for number, part in enumerate(self._parts):
+            chosen = np.flatnonzero(self._wanted[number][columns.signal])
             try:
-                part.ingest(box)
+                self._give(number, part, columns, chosen)
             except Exception as error:  # noqa: BLE001 - told to the caller when the others are done
                 errors[number] = error
-            box.clear()
         if errors:
             raise PartsFailedError(errors)
 
@@ -137,6 +138,10 @@ class Engine:
     def detector(self, number: int) -> tuple[Detector, frozenset[str] | None]:
         """One part by its number, and the signals that it is given (None: all)."""
         return self._parts[number], self._wants[number]
+
+    def parts(self) -> tuple[Detector, ...]:
+        """All parts, in the order of their numbers."""
+        return tuple(self._parts)
 
     def options_of(self, number: int) -> frozenset[str]:
         """Names of the options of a device that a part knows."""
@@ -186,9 +191,17 @@ class Engine:
         asked = (getattr(part, "pending_devices", None) for part in self._parts)
         return set().union(*(pending() for pending in asked if pending is not None))
 
-    def _route(self, signal: str | None) -> tuple[Put, ...]:
-        pairs = zip(self._wants, self._boxes, strict=True)
-        return tuple(box.append for wants, box in pairs if wants is None or signal in wants)
+    def _give(self, number: int, part: Detector, columns: Columns, chosen: NDArray[np.int64]) -> None:
+        if not chosen.size:
+            return
+        if _takes_columns(type(part)):
+            part.take(columns, chosen)  # type: ignore[attr-defined]
+            return
+        wants, own = self._wants[number], [columns.observations[i] for i in chosen.tolist()]
+        if wants is not None and self._wanted[number][UNKNOWN]:
+            own = [o for o in own if o.signal in wants]
+        if own:
+            part.ingest(own)
 
 
 def default_engine(
@@ -230,6 +243,13 @@ def default_engine(
         ),
     )
     return engine
+
+
+@cache
+def _takes_columns(kind: type[Detector]) -> bool:
+    """Whether its `take` stands for its `ingest`: a subclass that has only an `ingest` of its own means that one."""
+    own = next((one for one in kind.__mro__ if "take" in vars(one) or "ingest" in vars(one)), kind)
+    return "take" in vars(own)
 
 
 def _when(finding: Finding) -> int:

@@ -16,15 +16,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Finding, Phase
 from analytics.limit_table import RULES, SCALE_2, SCALE_2_ON_OXYGEN, LimitError, Override, Rule, Side, effective
 from analytics.slots import Column, SlotTable
 from analytics.vitals.exercise import REST_S, Exercise, Marks, before
-from device_drivers.observations import DeviceEvent, Quality, Reading, Samples
+from device_drivers.observations import DeviceEvent, Reading, Samples
 from device_drivers.signals import SIGNALS
 
 if TYPE_CHECKING:
@@ -60,7 +61,16 @@ class _Device:
     device_id: str
     owner: _Owner
     slot: int
-    worn: bool = True
+
+
+class _Taken(NamedTuple):
+    """Readings that count, in the order of arrival, each (n,). signal: column of `_rules_of`."""
+
+    device: NDArray[np.int64]
+    signal: NDArray[np.int64]
+    value: NDArray[np.float64]
+    at_ns: NDArray[np.int64]
+    order: NDArray[np.int64]
 
 
 class VitalLimits:
@@ -77,7 +87,7 @@ class VitalLimits:
         self.rejected = 0
         self._index = {rule.name: i for i, rule in enumerate(self.rules)}
         names = sorted({rule.signal for rule in self.rules})
-        self._signal_index = {name: i for i, name in enumerate(names)}
+        self._column_of = coded({name: i for i, name in enumerate(names)}.get)
         self._rules_of = _rules_by_signal(self.rules, names)
         self._side = np.array([1.0 if rule.side is Side.HIGH else -1.0 for rule in self.rules])
         self._stale_ns = np.array([_stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
@@ -101,6 +111,7 @@ class VitalLimits:
         self._timers = SlotTable(
             {
                 "owner": Column(np.int64, -1),
+                "worn": Column(np.bool_, True),
                 "pause": Column(np.int64, 0, width),
                 "since": Column(np.int64, NOT_YET, width),
                 "last": Column(np.int64, NOT_YET, width),
@@ -111,10 +122,11 @@ class VitalLimits:
         self._owner_at: dict[int, _Owner] = {}
         self._devices: dict[str, _Device] = {}
         self._device_at: dict[int, _Device] = {}
+        self._slots = Slots()
         self._overrides: dict[str, dict[str, Override]] = {}
         self._open: dict[str, tuple[int, int]] = {}
         self._switched_off: list[tuple[_Owner, int, str]] = []
-        self._queue: tuple[list[int], list[int], list[float], list[int], list[int]] = ([], [], [], [], [])
+        self._queue: list[_Taken] = []
         self._exercise = Exercise()
         self._arrived = 0
         self._late: list[Finding] = []
@@ -133,6 +145,7 @@ class VitalLimits:
             known = _Device(device_id, owner, self._timers.acquire())
             owner.devices.add(device_id)
             self._devices[device_id] = self._device_at[known.slot] = known
+            self._slots.put(device_id, known.slot)
             self._timers["owner"][known.slot] = owner.slot
         interval_ns = int(max(0.0, reading_interval_s) * PAUSE_FACTOR * SECOND_NS)
         self._timers["pause"][known.slot] = np.maximum(self._stale_ns, interval_ns)
@@ -144,6 +157,7 @@ class VitalLimits:
             return
         self._settle()
         del self._devices[device_id], self._device_at[device.slot]
+        self._slots.remove(device_id)
         owner = device.owner
         self._cells["running"][owner.slot] -= self._timers["count"][device.slot] > 0
         self._timers.release(device.slot)
@@ -196,37 +210,41 @@ class VitalLimits:
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Queue the readings that count; observations of other signals and devices are ignored."""
-        devices, signal_index, good = self._devices, self._signal_index, Quality.GOOD
-        slots, signals, values, times, orders = self._queue
-        arrived, move = self._arrived, self._exercise.move
-        for o in observations:
-            device = devices.get(o.device_id)
-            if device is None or o.stored:
-                continue
-            if type(o) is Reading:
-                signal = signal_index.get(o.signal)
-                value = o.value
-                if signal is None and o.signal == "steps":
-                    arrived += 1
-                    self._exercise.step(device.slot, arrived, o)
-                if signal is None or value is None or o.quality is not good or not device.worn:
-                    continue
-                if value != value or not 0 <= o.at_ns < LATEST_NS:  # noqa: PLR0124 - the cheapest test for NaN
-                    self.rejected += 1
-                    continue
-                slots.append(device.slot)
-                signals.append(signal)
-                values.append(value)
-                times.append(o.at_ns)
-                arrived += 1
-                orders.append(arrived)
-            elif type(o) is Samples:
-                if o.signal == "accel" and 0 <= o.at_ns < LATEST_NS:
-                    arrived += 1
-                    move(device.slot, arrived, o)
-            elif type(o) is DeviceEvent and o.signal == "worn" and isinstance(o.value, bool):
-                device.worn = o.value
-        self._arrived = arrived
+        columns = Columns(observations)
+        self.take(columns, everything(columns))
+
+    def take(self, columns: Columns, chosen: NDArray[np.int64]) -> None:
+        """The same with observations as arrays."""
+        slot = self._slots.of(columns, chosen)
+        ours = (slot >= 0) & ~columns.stored[chosen]
+        chosen, slot = chosen[ours], slot[ours]
+        order = self._arrived + np.arange(chosen.size)
+        self._arrived += chosen.size
+        signal, is_reading = self._column_of[columns.signal[chosen]], columns.reading[chosen]
+        worn = self._timers["worn"][slot]
+        for i in np.flatnonzero((signal < 0) | ~is_reading).tolist():
+            o = columns.observations[chosen[i]]
+            if type(o) is not DeviceEvent:
+                self._moved(o, int(slot[i]), int(order[i]))
+            elif o.signal == "worn" and isinstance(o.value, bool):
+                self._timers["worn"][slot[i]] = o.value
+                worn[i + 1 :][slot[i + 1 :] == slot[i]] = o.value
+        known = np.flatnonzero((signal >= 0) & is_reading & columns.good[chosen] & worn)
+        value, at = columns.value[chosen[known]], columns.at_ns[chosen[known]]
+        sure = ~np.isnan(value) & (at >= 0) & (at < LATEST_NS)
+        doubtful = [columns.observations[i] for i in chosen[known[~sure]].tolist()]
+        self.rejected += sum(type(o) is Reading and o.value is not None for o in doubtful)
+        kept = known[sure]
+        if kept.size:
+            self._queue.append(_Taken(slot[kept], signal[kept], value[sure], at[sure], order[kept]))
+
+    def _moved(self, o: Observation, slot: int, order: int) -> None:
+        """Steps or acceleration, which may be exercise."""
+        if type(o) is Samples:
+            if o.signal == "accel" and 0 <= o.at_ns < LATEST_NS:
+                self._exercise.move(slot, order, o)
+        elif type(o) is Reading and o.signal == "steps":
+            self._exercise.step(slot, order, o)
 
     def step(self, now_ns: int) -> list[Finding]:
         """Findings of all readings taken since the last step, in order of time."""
@@ -278,19 +296,13 @@ class VitalLimits:
 
     def _settle(self) -> None:
         """Work through the queue: all pairs of reading and rule that can change anything, each cell in order."""
-        slots, signals, values, times, orders = self._queue
         marks = self._owned(self._exercise.marks())
         self._arrived = 0
-        if not slots:
+        if not self._queue:
             np.maximum.at(self._cells["exercised"], marks.slot, marks.at)
             return
-        device = np.array(slots, dtype=np.int64)
-        signal = np.array(signals, dtype=np.int64)
-        value = np.array(values, dtype=np.float64)
-        at = np.array(times, dtype=np.int64)
-        order = np.array(orders, dtype=np.int64)
-        for queue in self._queue:
-            queue.clear()
+        device, signal, value, at, order = (np.concatenate(part) for part in zip(*self._queue, strict=True))
+        self._queue.clear()
         owner = self._timers["owner"][device]
         for column in self._rules_of.T:
             rule = column[signal]

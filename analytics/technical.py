@@ -14,10 +14,11 @@ attached. While it is down, the silence of the devices behind it is not counted 
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from analytics.columns import Columns, Slots, coded, everything
 from analytics.device_watch import (
     NEVER,
     RULE_VERSION,
@@ -35,13 +36,30 @@ from device_drivers.observations import DeviceEvent
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from numpy.typing import NDArray
+
     from device_drivers.observations import Observation
 
 HOLE_S = 60.0
 BRIDGE = "/bridge"
 NOT_YET = -(2**62)
-_CODES = {name: i + 1 for i, name in enumerate(SILENT_SIGNALS)} | dict.fromkeys(STATE_SIGNALS, -1) | {"battery": -2}
+_STATE, _BATTERY = -1, -2
+_CODES = (
+    {name: i + 1 for i, name in enumerate(SILENT_SIGNALS)}
+    | dict.fromkeys(STATE_SIGNALS, _STATE)
+    | {"battery": _BATTERY}
+)
+_CODE_OF = coded(_CODES.get, 0)
 _ONLINE = "online"
+
+
+class _Heard(NamedTuple):
+    """Observations of attached devices in the order of arrival, with slot, code and time of receipt, each (n,)."""
+
+    observations: list[Observation]
+    slot: NDArray[np.int64]
+    code: NDArray[np.int64]
+    received_ns: NDArray[np.int64]
 
 
 class TechnicalWatch:
@@ -77,9 +95,8 @@ class TechnicalWatch:
         self._taken_off: dict[str, Watch] = {}
         self._unmarked: list[Watch] = []
         self._mark: int | None = None
-        self._queue: list[Observation] = []
-        self._slots: list[int] = []
-        self._codes: list[int] = []
+        self._slots = Slots()
+        self._queue: list[_Heard] = []
         self._found: list[Finding] = []
 
     def attach(self, device_id: str, resident_id: str | None, **options: Any) -> None:
@@ -97,6 +114,7 @@ class TechnicalWatch:
         if known is None:
             known = Watch(device_id, resident_id, self._table, self._table.acquire(), self._found)
             self._watches[device_id] = self._watch_at[known.slot] = known
+            self._slots.put(device_id, known.slot)
             path = self._path_of(device_id)
             self._table["held"][known.slot] = path is not None and path.down_ns is not None
             self._table["cut"][known.slot] = device_id in self._cut
@@ -115,6 +133,7 @@ class TechnicalWatch:
         self._taken_off.pop(device_id, None)
         self._unmarked = [other for other in self._unmarked if other is not watch]
         del self._watch_at[watch.slot]
+        self._slots.remove(device_id)
         self._table.release(watch.slot)
         prefix = _prefix(device_id)
         if prefix in self._paths and not self._is_watched_path(prefix):
@@ -164,35 +183,56 @@ class TechnicalWatch:
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Queue what attached devices sent."""
-        watches, code_of = self._watches, _CODES.get
-        queue, slots, codes = self._queue, self._slots, self._codes
-        mark = NOT_YET if self._mark is None else self._mark
-        hole = int(HOLE_S * SECOND_NS)
-        for o in observations:
-            code = code_of(o.signal, 0)
-            watch = watches.get(o.device_id)
-            if watch is None and not (code == -1 and o.device_id.endswith(BRIDGE)):
-                continue
-            received = o.received_ns
-            if not 0 <= received < NEVER:
-                continue
-            if received > mark:
-                if received - mark > hole:
-                    self._advance_mark(received)
-                mark = self._mark = received
-            elif mark - received > hole:
+        columns = Columns(observations)
+        self.take(columns, everything(columns))
+
+    def take(self, columns: Columns, chosen: NDArray[np.int64]) -> None:
+        """The same with observations as arrays; one by one only where a bridge speaks or time has a hole."""
+        slot, code = self._slots.of(columns, chosen), _CODE_OF[columns.signal[chosen]]
+        received = columns.received_ns[chosen]
+        bridges = any(columns.device_id[i].endswith(BRIDGE) for i in chosen[code == _STATE].tolist())
+        kept = (slot >= 0) & (received >= 0) & (received < NEVER)
+        if bridges or self._has_hole(received[kept]):
+            for i in chosen.tolist():
+                self._take_one(columns.observations[i])
+            return
+        chosen, slot, code, received = chosen[kept], slot[kept], code[kept], received[kept]
+        if not chosen.size:
+            return
+        self._mark = max(int(received.max()), NOT_YET if self._mark is None else self._mark)
+        for i in np.flatnonzero(code == _BATTERY).tolist():
+            if not self._watch_at[int(slot[i])].battery_matters(columns.observations[chosen[i]]):
+                code[i] = 0
+        self._queue.append(_Heard([columns.observations[i] for i in chosen.tolist()], slot, code, received))
+
+    def _has_hole(self, received: NDArray[np.int64]) -> bool:
+        """Whether times lie so far apart, or from the last watched time, that timers may have to be moved."""
+        if not received.size:
+            return False
+        earliest, latest = int(received.min()), int(received.max())
+        if self._mark is None:
+            return True
+        return max(latest, self._mark) - min(earliest, self._mark) > HOLE_S * SECOND_NS
+
+    def _take_one(self, o: Observation) -> None:
+        code, watch, received = _CODES.get(o.signal, 0), self._watches.get(o.device_id), o.received_ns
+        bridge = code == _STATE and o.device_id.endswith(BRIDGE)
+        if (watch is None and not bridge) or not 0 <= received < NEVER:
+            return
+        mark, hole = NOT_YET if self._mark is None else self._mark, int(HOLE_S * SECOND_NS)
+        if received > mark:
+            if received - mark > hole:
                 self._advance_mark(received)
-                mark = received
-            if code < 0:
-                if code == -1 and o.device_id.endswith(BRIDGE):
-                    self._bridge(o)
-                    continue
-                if code == -2 and watch is not None and not watch.battery_matters(o):
-                    code = 0
-            if watch is not None:
-                queue.append(o)
-                slots.append(watch.slot)
-                codes.append(code)
+            self._mark = received
+        elif mark - received > hole:
+            self._advance_mark(received)
+        if bridge:
+            self._bridge(o)
+        elif watch is not None:
+            if code == _BATTERY and not watch.battery_matters(o):
+                code = 0
+            place = (np.array([number], dtype=np.int64) for number in (watch.slot, code, received))
+            self._queue.append(_Heard([o], *place))
 
     def step(self, now_ns: int) -> list[Finding]:
         """Faults known by now, in order of time."""
@@ -236,9 +276,9 @@ class TechnicalWatch:
         if not self._queue:
             return
         table = self._table
-        slot = np.array(self._slots, dtype=np.int64)
-        code = np.array(self._codes, dtype=np.int64)
-        received = np.fromiter((o.received_ns for o in self._queue), np.int64, slot.size)
+        observations = [o for heard in self._queue for o in heard.observations]
+        slot, code, received = (np.concatenate([heard[field] for heard in self._queue]) for field in (1, 2, 3))
+        self._queue.clear()
         end = table["heard"].copy()
         np.maximum.at(end, slot, received)
         exact = table["exact"].copy()
@@ -255,12 +295,9 @@ class TechnicalWatch:
         Watch.hear_signals(table, slot[silent], code[silent] - 1, received[silent])
         for i in np.flatnonzero(~plain):
             watch = self._watch_at[int(slot[i])]
-            watch.take(self._queue[i], int(code[i]))
+            watch.take(observations[i], int(code[i]))
             if watch.worn_off_ns is not None:
                 self._taken_off[watch.device_id] = watch
-        self._queue.clear()
-        self._slots.clear()
-        self._codes.clear()
 
     def _expire(self, now_ns: int) -> None:
         """Raise everything that has been due at some time up to now."""

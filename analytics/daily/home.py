@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from analytics.care import USUAL
+from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.daily.home_table import (
     ABOUT_MIN,
     COLD_CEL,
@@ -40,6 +41,8 @@ from device_drivers.observations import DeviceEvent, Quality, Reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from numpy.typing import NDArray
+
     from analytics.care import Care
     from device_drivers.observations import Observation
 
@@ -54,6 +57,8 @@ _SIGNS = frozenset({"heart_rate", "body_movement"})
 _QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
 _LEVELS = frozenset({"room_temperature", "sleep_turns"})
 _ROOMS = frozenset({"presence", "occupancy", "motion"})
+_IS_SIGN = wanted_codes(_SIGNS)
+_HEART_RATE = SIGNAL_CODE["heart_rate"]
 
 
 @dataclass(slots=True)
@@ -98,7 +103,8 @@ class HomeWatch:
         self._home_at: dict[int, _Home] = {}
         self._home_of: dict[str, _Home] = {}
         self._care: dict[str, Care] = {}
-        self._signs: tuple[list[int], list[int]] = ([], [])
+        self._rows = Slots()
+        self._signs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
         self._rooms = SteadyRooms()
         self._found: list[Finding] = []
 
@@ -116,6 +122,7 @@ class HomeWatch:
                 self._homes[key] = self._home_at[home.row] = home
                 self._write_span(home)
             self._home_of[device_id] = home
+            self._rows.put(device_id, home.row)
         home.devices[device_id] = place if place in PLACES else ""
 
     def detach(self, device_id: str) -> None:
@@ -125,6 +132,7 @@ class HomeWatch:
             return
         self._absorb()
         del home.devices[device_id]
+        self._rows.remove(device_id)
         home.beds.pop(device_id, None)
         self._rooms.forget(device_id)
         for rule in [rule for rule, device in home.by.items() if device == device_id]:
@@ -162,33 +170,46 @@ class HomeWatch:
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Take events in the order of arrival; queue readings that show life."""
-        homes, (rows, times) = self._home_of, self._signs
-        for o in observations:
-            home = homes.get(o.device_id)
-            if home is None or o.stored:
-                continue
-            received = o.received_ns
-            if not 0 <= received < NEVER // 2:
-                self.rejected += 1
-                continue
-            if type(o) is Reading:
-                if o.value is None or o.quality is not Quality.GOOD or o.value != o.value:
-                    continue
-                if o.signal in _SIGNS:
-                    if o.value > 0:
-                        rows.append(home.row)
-                        times.append(received)
-                    if o.signal == "heart_rate" or o.value < TURN_MOVEMENT:
-                        continue
-                elif o.signal not in _LEVELS:
-                    continue
-                self._absorb()
-                self._ring(home, received)
+        columns = Columns(observations)
+        self.take(columns, everything(columns))
+
+    def take(self, columns: Columns, chosen: NDArray[np.int64]) -> None:
+        """The same with observations as arrays: homes with nothing but signs of life all at once, others in order."""
+        row, received = self._rows.of(columns, chosen), columns.received_ns[chosen]
+        ours = (row >= 0) & ~columns.stored[chosen]
+        possible = (received >= 0) & (received < NEVER // 2)
+        self.rejected += int((ours & ~possible).sum())
+        ours &= possible
+        chosen, row, received = chosen[ours], row[ours], received[ours]
+        is_reading, code, value = columns.reading[chosen], columns.signal[chosen], columns.value[chosen]
+        sign = is_reading & _IS_SIGN[code] & columns.good[chosen] & ~np.isnan(value)
+        plain = sign & ((code == _HEART_RATE) | (value < TURN_MOVEMENT))
+        exact = np.zeros(self._table.capacity, dtype=np.bool_)
+        exact[row[~plain & (~is_reading | columns.good[chosen])]] = True
+        in_order = exact[row]
+        if in_order.any():
+            self._absorb()
+        for i in np.flatnonzero(in_order).tolist():
+            self._take_one(self._home_at[int(row[i])], columns.observations[chosen[i]])
+        quick = plain & ~in_order & (value > 0)
+        if quick.any():
+            self._signs.append((row[quick], received[quick]))
+
+    def _take_one(self, home: _Home, o: Observation) -> None:
+        """One observation of a home, with all clocks as they are then."""
+        at = o.received_ns
+        if type(o) is Reading:
+            if o.value is None or o.quality is not Quality.GOOD or o.value != o.value:
+                return
+            if o.signal in _SIGNS and o.value > 0:
+                self._ring(home, at)
+                self._sign(home, at, "")
+            if o.signal in _LEVELS or (o.signal == "body_movement" and o.value >= TURN_MOVEMENT):
+                self._ring(home, at)
                 self._reading(home, o)
-            elif type(o) is DeviceEvent and o.value is not None:
-                self._absorb()
-                self._ring(home, received)
-                self._event(home, o)
+        elif type(o) is DeviceEvent and o.value is not None:
+            self._ring(home, at)
+            self._event(home, o)
 
     def _write_span(self, home: _Home) -> None:
         """Only somebody's home is watched for signs of life."""
@@ -210,12 +231,10 @@ class HomeWatch:
 
     def _absorb(self) -> None:
         """Readings that show life: clocks that ran out before them ring, then all begin anew."""
-        rows, times = self._signs
-        if not rows:
+        if not self._signs:
             return
-        row, at = np.array(rows, dtype=np.int64), np.array(times, dtype=np.int64)
-        rows.clear()
-        times.clear()
+        row, at = (np.concatenate(part) for part in zip(*self._signs, strict=True))
+        self._signs.clear()
         t, n = self._table, self._table.capacity
         first, last = np.full(n, NEVER, dtype=np.int64), np.full(n, -1, dtype=np.int64)
         np.minimum.at(first, row, at)

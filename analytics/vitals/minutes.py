@@ -49,6 +49,7 @@ class Minutes:
             {
                 "owner": Column(np.int64, -1),
                 "tie": Column(np.int64, 0),
+                "worn": Column(np.bool_, True),
                 "sum": Column(np.float64, 0.0, WIDTH),
                 "count": Column(np.int64, 0, WIDTH),
                 "bad": Column(np.int64, 0, WIDTH),
@@ -75,68 +76,74 @@ class Minutes:
 
     def take(self, batch: Batch) -> None:
         """Add readings to the running minute."""
-        t = self.table
-        good = ~np.isnan(batch.value)
-        np.add.at(t["bad"], (batch.device[~good], batch.column[~good]), 1)
-        np.add.at(t["doubted"], (batch.device[batch.doubted], batch.column[batch.doubted]), 1)
-        where, value = (batch.device[good], batch.column[good]), batch.value[good]
-        np.add.at(t["sum"], where, value)
-        np.add.at(t["count"], where, 1)
-        np.minimum.at(t["low"], where, value)
-        np.maximum.at(t["high"], where, value)
+        flat = {name: self.table[name].reshape(-1) for name in ("bad", "doubted", "sum", "count", "low", "high")}
+        cell, good = batch.device * WIDTH + batch.column, ~np.isnan(batch.value)
+        np.add.at(flat["bad"], cell[~good], 1)
+        np.add.at(flat["doubted"], cell[batch.doubted], 1)
+        where, value = cell[good], batch.value[good]
+        np.add.at(flat["sum"], where, value)
+        np.add.at(flat["count"], where, 1)
+        np.minimum.at(flat["low"], where, value)
+        np.maximum.at(flat["high"], where, value)
 
     def close(self, minute: int) -> None:
-        """The minute has ended: judge every device's readings and keep what is good."""
+        """The minute has ended: judge every device's readings and keep what is good. Costs what the heard ones cost."""
         t = self.table
-        count, bad, low, high = t["count"], t["bad"], t["low"], t["high"]
+        t["reason"][:] = NO_DATA
+        rows = np.flatnonzero((t["count"] + t["bad"]).any(axis=1))
+        if not rows.size:
+            return
+        count, bad, low, high = (t[name][rows] for name in ("count", "bad", "low", "high"))
         heard = (count + bad) > 0
         with np.errstate(invalid="ignore"):
             trimmed = count >= 5
-            total = np.where(trimmed, t["sum"] - low - high, t["sum"])
+            total = t["sum"][rows]
+            total = np.where(trimmed, total - low - high, total)
             mean = total / np.maximum(np.where(trimmed, count - 2, count), 1)
             share = bad / np.maximum(count + bad, 1)
             spread = np.where(count > 0, high - low, 0.0)
-        self._flat(count, low, spread)
-        jumped = self._jumped(mean, count)
+        flat = self._flat(rows, count, low, spread)
+        jumped = self._jumped(rows, mean, count)
         reason = np.select(
             [
                 ~heard,
-                (share > BAD_SHARE) & (2 * t["doubted"] < bad),
+                (share > BAD_SHARE) & (2 * t["doubted"][rows] < bad),
                 share > BAD_SHARE,
-                t["flat"] >= _FLAT_MIN,
+                flat >= _FLAT_MIN,
                 spread > _SPREAD,
                 jumped,
             ],
             [NO_DATA, BAD, NOISY, FLAT, NOISY, JUMPED],
             GOOD,
         )
+        t["reason"][rows] = reason
         good = (reason == GOOD) & (count > 0)
-        t["reason"][:] = reason
-        t["value"][good] = mean[good]
-        t["share"][good] = share[good]
-        t["at"][good] = minute
-        t["sum"][:] = 0.0
-        for name, fill in (("count", 0), ("bad", 0), ("doubted", 0), ("low", np.inf), ("high", -np.inf)):
-            t[name][:] = fill
+        for name, new in (("value", mean), ("share", share), ("at", minute)):
+            t[name][rows] = np.where(good, new, t[name][rows])
+        for name, fill in (("sum", 0.0), ("count", 0), ("bad", 0), ("doubted", 0), ("low", np.inf), ("high", -np.inf)):
+            t[name][rows] = fill
 
-    def _flat(self, count: NDArray[Any], low: NDArray[Any], spread: NDArray[Any]) -> None:
+    def _flat(
+        self, rows: NDArray[Any], count: NDArray[Any], low: NDArray[Any], spread: NDArray[Any]
+    ) -> NDArray[np.int64]:
         """Count minutes of the same single value; at least three readings make a minute of it."""
         t = self.table
-        heard = count > 0
-        same = (count >= 3) & (spread == 0) & (low == t["flat_value"])
-        t["flat"][:] = np.where(same, t["flat"] + 1, np.where(heard, (count >= 3) & (spread == 0), t["flat"]))
-        t["flat_value"][heard] = low[heard]
+        heard, before = count > 0, t["flat"][rows]
+        same = (count >= 3) & (spread == 0) & (low == t["flat_value"][rows])
+        flat = np.where(same, before + 1, np.where(heard, (count >= 3) & (spread == 0), before))
+        t["flat"][rows] = flat
+        t["flat_value"][rows] = np.where(heard, low, t["flat_value"][rows])
+        return np.asarray(flat)
 
-    def _jumped(self, mean: NDArray[Any], count: NDArray[Any]) -> NDArray[np.bool_]:
+    def _jumped(self, rows: NDArray[Any], mean: NDArray[Any], count: NDArray[Any]) -> NDArray[np.bool_]:
         """Minutes that lie too far from the level before, until the new one has settled."""
         t = self.table
-        heard = count > 0
-        far = heard & (np.abs(mean - t["level"]) > _JUMP)
-        settling = np.where(far, t["settling"] + 1, np.where(heard, 0, t["settling"]))
+        heard, level = count > 0, t["level"][rows]
+        far = heard & (np.abs(mean - level) > _JUMP)
+        settling = np.where(far, t["settling"][rows] + 1, np.where(heard, 0, t["settling"][rows]))
         settled = settling >= SETTLED_MIN
-        keep = heard & (~far | settled)
-        t["level"][keep] = mean[keep]
-        t["settling"][:] = np.where(settled, 0, settling)
+        t["level"][rows] = np.where(heard & (~far | settled), mean, level)
+        t["settling"][rows] = np.where(settled, 0, settling)
         return np.asarray(far & ~settled)
 
 
@@ -163,12 +170,14 @@ class Merged:
             some = attached[d["at"][attached, column] > minute - 30]
             if not some.size:
                 continue
-            age = minute - d["at"][some, column]
-            worth = (1.0 - d["share"][some, column]) * 0.5 ** (age / HALF_LIFE_MIN)
-            owner = d["owner"][some]
-            order = np.lexsort((d["tie"][some], -worth, owner))
-            first = np.concatenate([[True], np.diff(owner[order]) != 0])
-            best = some[order[first]]
+            best = some
+            if np.bincount(d["owner"][some]).max() > 1:
+                age = minute - d["at"][some, column]
+                worth = (1.0 - d["share"][some, column]) * 0.5 ** (age / HALF_LIFE_MIN)
+                owner = d["owner"][some]
+                order = np.lexsort((d["tie"][some], -worth, owner))
+                first = np.concatenate([[True], np.diff(owner[order]) != 0])
+                best = some[order[first]]
             newer = d["at"][best, column] >= t["at"][d["owner"][best], column]
             best = best[newer]
             rows = d["owner"][best]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Evidence, Finding, Phase
 from analytics.memory import UnfitStateError, restore_row, row_state
 from analytics.vitals.charts import Charts
@@ -29,6 +30,8 @@ from device_drivers.observations import DeviceEvent, Quality, Reading
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from analytics.care import Care
     from device_drivers.observations import Observation
 
@@ -42,7 +45,11 @@ MAX_STEPS = 5_000.0
 CHINA_S = 8 * 3600
 CHART_COLUMNS = ("days", "first", "centre", "spread", "ewma", "up", "down", "open", "lasting")
 NIGHT_COLUMNS = ("bins", "bed", "bed_known", "in_bed", "exits", "steps")
+MOST = 1e6
+"""No vital sign is a larger number than this in its unit."""
 _COLUMN = {name: i for i, name in enumerate(COLUMNS)}
+_COLUMN_OF = coded(_COLUMN.get)
+_POOR = (Quality.POOR, Quality.OUT_OF_RANGE)
 _METRIC_NAMES = frozenset(metric.name for metric in METRICS)
 
 
@@ -59,7 +66,6 @@ class _Device:
     device_id: str
     owner: _Owner
     slot: int
-    worn: bool = True
     steps: float | None = None
     steps_ns: int = 0
 
@@ -81,11 +87,12 @@ class VitalWatch:
         self._charts = Charts(np.array([metric.floor for metric in METRICS]))
         self._devices: dict[str, _Device] = {}
         self._device_at: dict[int, _Device] = {}
+        self._slots = Slots()
         self._owners: dict[str, _Owner] = {}
         self._owner_at: dict[int, _Owner] = {}
         self._care: dict[str, Care] = {}
         self._minute: int | None = None
-        self._queue: tuple[list[int], list[int], list[float], list[bool]] = ([], [], [], [])
+        self._queue: list[Batch] = []
         self._open: dict[tuple[str, str, str], str] = {}
         self._recalled: dict[str, Mapping[str, Any]] = {}
         self._recalled_day: int | None = None
@@ -100,6 +107,7 @@ class VitalWatch:
         self._absorb()
         owner = self._own(device_id, resident_id)
         slot = self._minutes.attach(device_id, owner.row)
+        self._slots.put(device_id, slot)
         self._doubts.table.acquire()
         device = self._devices[device_id] = self._device_at[slot] = _Device(device_id, owner, slot)
         owner.devices.add(device.device_id)
@@ -112,6 +120,7 @@ class VitalWatch:
         self._absorb()
         owner, slot = device.owner, device.slot
         del self._device_at[slot]
+        self._slots.remove(device_id)
         self._minutes.table.release(slot)
         self._doubts.table.release(slot)
         gone = self._merged.table["device"] == slot
@@ -208,33 +217,47 @@ class VitalWatch:
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Queue readings; events take effect in the order of arrival."""
-        devices, columns, good, poor = self._devices, _COLUMN, Quality.GOOD, (Quality.POOR, Quality.OUT_OF_RANGE)
-        slots, cols, values, doubted = self._queue
-        end = -1 if self._minute is None else (self._minute + 1) * MINUTE_NS
-        for o in observations:
-            device = devices.get(o.device_id)
-            if device is None or o.stored:
-                continue
-            received = o.received_ns
-            if not 0 <= received < LATEST_NS:
-                self.rejected += 1
-                continue
-            if received >= end:
-                self._advance(received)
-                end = (self._minute_now() + 1) * MINUTE_NS
+        columns = Columns(observations)
+        self.take(columns, everything(columns))
+
+    def take(self, columns: Columns, chosen: NDArray[np.int64]) -> None:
+        """The same with observations as arrays: minute by minute, as they were received."""
+        slot, received = self._slots.of(columns, chosen), columns.received_ns[chosen]
+        ours = (slot >= 0) & ~columns.stored[chosen]
+        possible = (received >= 0) & (received < LATEST_NS)
+        self.rejected += int((ours & ~possible).sum())
+        ours &= possible
+        chosen, slot, received = chosen[ours], slot[ours], received[ours]
+        while chosen.size:
+            later = received >= (-1 if self._minute is None else (self._minute + 1) * MINUTE_NS)
+            until = int(later.argmax()) if later.any() else chosen.size
+            self._take_minute(columns, chosen[:until], slot[:until])
+            if until < chosen.size:
+                self._advance(int(received[until]))
+            chosen, slot, received = chosen[until:], slot[until:], received[until:]
+
+    def _take_minute(self, columns: Columns, chosen: NDArray[np.int64], slot: NDArray[np.int64]) -> None:
+        """Readings into the queue of the running minute, events at once."""
+        column, is_reading = _COLUMN_OF[columns.signal[chosen]], columns.reading[chosen]
+        worn = self._minutes.table["worn"][slot]
+        for i in np.flatnonzero(~is_reading | (column < 0)).tolist():
+            o, device = columns.observations[chosen[i]], self._device_at[int(slot[i])]
             if type(o) is Reading:
-                column = columns.get(o.signal)
-                if column is None:
-                    self._step_count(device, o)
-                elif device.worn:
-                    value, quality = o.value, o.quality
-                    sure = value is not None and quality is good and -1e6 < value < 1e6
-                    slots.append(device.slot)
-                    cols.append(column)
-                    values.append(value if sure else np.nan)  # type: ignore[arg-type]
-                    doubted.append(quality in poor)
+                self._step_count(device, o)
             elif type(o) is DeviceEvent:
                 self._event(device, o)
+                if o.signal == "worn" and isinstance(o.value, bool):
+                    worn[i + 1 :][slot[i + 1 :] == slot[i]] = o.value
+        kept = np.flatnonzero(is_reading & (column >= 0) & worn)
+        if not kept.size:
+            return
+        places = chosen[kept]
+        value, good = columns.value[places], columns.good[places]
+        doubted = np.zeros(kept.size, dtype=np.bool_)
+        for i in np.flatnonzero(~good).tolist():
+            doubted[i] = columns.observations[places[i]].quality in _POOR
+        sure = good & (np.abs(value) < MOST)
+        self._queue.append(Batch(slot[kept], column[kept], np.where(sure, value, np.nan), doubted))
 
     def step(self, now_ns: int) -> list[Finding]:
         """Everything of the minutes that have ended by now, in order of time."""
@@ -286,7 +309,7 @@ class VitalWatch:
     def _event(self, device: _Device, o: DeviceEvent) -> None:
         row, minute = device.owner.row, self._minute_now()
         if o.signal == "worn" and isinstance(o.value, bool):
-            device.worn = o.value
+            self._minutes.table["worn"][device.slot] = o.value
         elif o.signal == "consciousness" and isinstance(o.value, str):
             self._news2.tell(row, o.value, minute)
         elif o.signal == "bed_occupancy" and o.value in {"in", "left"}:
@@ -294,13 +317,9 @@ class VitalWatch:
 
     def _absorb(self) -> None:
         """Add what is queued to the running minute."""
-        slots, cols, values, doubted = self._queue
-        if slots:
-            device, column = np.array(slots, dtype=np.int64), np.array(cols, dtype=np.int64)
-            value, doubt = np.array(values, dtype=np.float64), np.array(doubted, dtype=np.bool_)
-            self._minutes.take(Batch(device, column, value, doubt & np.isnan(value)))
-            for queue in self._queue:
-                queue.clear()
+        for batch in self._queue:
+            self._minutes.take(batch)
+        self._queue.clear()
 
     def _advance(self, now_ns: int) -> None:
         """End the minutes that are over. A clock that was set back begins a new count; a long hole is jumped over."""

@@ -99,7 +99,7 @@ def measure(residents: int, seconds: int, say: Say = lambda _: None) -> dict[str
 def growth(results: list[dict[str, Any]]) -> float:
     """How many times the processor time, from the first run to the last, by the median second."""
     few, many = (one["both_ms"]["median"] for one in (results[0], results[-1]))
-    return round(many / max(few, 1e-6), 2)
+    return round(float(many) / max(float(few), 1e-6), 2)
 
 
 def day_turn(residents: int) -> float:
@@ -120,18 +120,20 @@ def _watch_parts(engine: Engine) -> dict[str, dict[str, float]]:
     """Have each part's own time added up, in seconds: part -> ingest and step."""
     spent: dict[str, dict[str, float]] = defaultdict(lambda: {"ingest": 0.0, "step": 0.0})
 
-    def timed(name: str, what: str, act: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def acting(given: Any) -> Any:
+    def timed(name: str, what: str, act: Callable[..., Any]) -> Callable[..., Any]:
+        def acting(*given: Any) -> Any:
             begun = time.process_time()
-            given = act(given)
+            said = act(*given)
             spent[name][what] += time.process_time() - begun
-            return given
+            return said
 
         return acting
 
     for part in engine.parts():
-        for what in ("ingest", "step"):
-            setattr(part, what, timed(type(part).__name__, what, getattr(part, what)))
+        for what in ("ingest", "take", "step"):
+            if hasattr(part, what):
+                act = timed(type(part).__name__, "step" if what == "step" else "ingest", getattr(part, what))
+                setattr(part, what, act)
     return spent
 
 
