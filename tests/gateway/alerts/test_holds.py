@@ -187,6 +187,9 @@ def test_a_member_of_a_flood_that_lasts_is_told_by_itself_after_a_day(site: Site
     for number in range(6):
         lost(site, number)
     site.send(OK)
+    assert "d5" not in {d.payload["devices"][0]["id"] for d in site.pass_time(3600, OK)}
+    site.now = 86_300
+    assert "d5" not in {d.payload["devices"][0]["id"] for d in site.pass_time(86_399, OK)}
     assert "d5" in {d.payload["devices"][0]["id"] for d in site.pass_time(86_401, OK)}
 
 
