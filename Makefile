@@ -16,7 +16,7 @@ demo: .venv/ready
 	$(BIN)/yinling demo
 
 test: .venv/ready-dev
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

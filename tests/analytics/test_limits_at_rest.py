@@ -105,8 +105,8 @@ def test_a_slot_given_back_knows_nothing_of_exercise() -> None:
 
 
 def test_exercise_keeps_the_contract() -> None:
-    obs = in_order(walking(0, 200), shaking(250, 330, 0.6), fast(30, 900, 140.0), [event("w", "worn", value=True, s=5)])
-    scenario = Scenario("exercise", {"w": "li"}, obs, T0, at(920), frozenset({"heart_rate_high"}))
+    obs = in_order(walking(0, 60), shaking(70, 90, 0.6), fast(30, 400, 140.0), [event("w", "worn", value=True, s=5)])
+    scenario = Scenario("exercise", {"w": "li"}, obs, T0, at(410), frozenset({"heart_rate_high"}))
     check_detector(VitalLimits, scenario)
 
 
