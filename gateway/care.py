@@ -26,7 +26,7 @@ PREFIX = "care/"
 
 def plain_care(care: Care) -> dict[str, Any]:
     """The settings as plain JSON; `care_from` takes it back."""
-    return asdict(care)
+    return {**asdict(care), "safe_zones": list(care.safe_zones)}
 
 
 def read_care(registry: Registry) -> dict[str, Care]:

@@ -54,7 +54,7 @@ class CareForm(Form):
     quiet_min: Minutes = 240.0
     quiet_night_min: Minutes = 720.0
     back_by_min: Minutes = -1.0
-    safe_zones: Annotated[tuple[ZoneName, ...], Field(max_length=MAX_ZONES)] = ()
+    safe_zones: Annotated[list[ZoneName], Field(default_factory=list, max_length=MAX_ZONES, examples=[["hall"]])]
     zone_delay_min: Minutes = 1.0
     unseen_min: Minutes = 30.0
     night_from_min: Minutes = 1320.0

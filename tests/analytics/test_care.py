@@ -15,6 +15,7 @@ def test_plain_and_back() -> None:
     care = Care(limits={"heart_rate_low": Override(limit=35.0)}, spo2_scale=2, dementia=True, bed_return_min=10)
     assert care_from(asdict(care)) == care
     assert care_from({}) == USUAL
+    assert care_from({"safe_zones": ["hall", "gate"]}).safe_zones == ("hall", "gate")
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,9 @@ def test_plain_and_back() -> None:
         ({"night_from_min": 2000}, "night_from_min"),
         ({"back_by_min": -2}, "back_by_min"),
         ({"limits": []}, "limits"),
+        ({"safe_zones": "hall"}, "safe_zones"),
+        ({"safe_zones": [""]}, "safe_zones"),
+        ({"safe_zones": [3]}, "safe_zones"),
         ({"limits": {"heart": {}}}, "limits"),
         ({"limits": {"heart_rate_low": 3}}, "limits.heart_rate_low"),
         ({"limits": {"heart_rate_low": {"lim": 3}}}, "limits.heart_rate_low"),

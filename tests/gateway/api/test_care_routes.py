@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ def test_the_usual_settings_then_ours(site: ApiSite) -> None:
     assert usual["bed_return_min"] == 30.0
     assert site.audit(1)[0].action == "resident.care_read"
     wanted = {"limits": {"heart_rate_low": {"limit": 35}}, "dementia": True, "bed_return_min": 15.0}
+    wanted["safe_zones"] = ["hall", "活动室"]
     answer = site.call("PUT", PATH, json=wanted)
     assert answer.status_code == 200, answer.text
     own = {"limit": 35.0, "clear": None, "delay_s": None, "enabled": True}
@@ -26,6 +28,7 @@ def test_the_usual_settings_then_ours(site: ApiSite) -> None:
     assert site.get(PATH).json() == answer.json()
     assert site.changes == 1
     expected = Care(limits={"heart_rate_low": Override(limit=35.0)}, dementia=True, bed_return_min=15.0)
+    expected = replace(expected, safe_zones=("hall", "活动室"))
     assert read_care(site.registry) == {"r1": expected}
 
 
@@ -33,6 +36,9 @@ def test_the_usual_settings_then_ours(site: ApiSite) -> None:
     "body",
     [
         {"spo2_scale": 3},
+        {"safe_zones": "hall"},
+        {"safe_zones": [" "]},
+        {"safe_zones": [str(i) for i in range(40)]},
         {"limits": {"heart": {}}},
         {"limits": {"heart_rate_low": {"limit": 50, "clear": 40}}},
         {"bed_return_min": 50_000},
