@@ -48,8 +48,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = {item.path for item in items if is_long(item)}
     items.sort(key=lambda item: item.path not in first)
     for item in items:
-        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
-            # The tracer makes hundreds of examples take three times as long, to reach lines that others reach too.
+        generated = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
+        if generated or "contract" in item.name:
+            # The tracer makes hundreds of rounds take up to three times as long, to reach lines that others reach too.
             item.add_marker("no_cover")
 
 

@@ -255,7 +255,6 @@ def test_what_is_open_from_before_does_not_begin_twice() -> None:
         assert not watch.resume(Finding("e", kind, resident, 0, Phase.CONFIRMED, 1.0, ("watch",)), at(0))
 
 
-@pytest.mark.no_cover
 def test_news2_keeps_the_contract() -> None:
     course = in_order(
         ill(0, 600, **WELL), ill(600, 1500, **BAD), ill(1500, 3300, **WELL),
