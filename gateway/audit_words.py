@@ -55,6 +55,8 @@ VERBS: Mapping[str, Words] = {
     "updated": ("修改了", "changed"),
     "changed": ("修改了", "changed"),
     "revoked": ("停用了", "revoked"),
+    "removed": ("移除了", "removed"),
+    "erased": ("删除了历史数据", "erased the history of"),
     "put": ("保存了", "stored"),
 }
 """The last word of an action that is not in the table above."""

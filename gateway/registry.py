@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LANGUAGES = ("zh-CN", "en")
 PLACEMENTS = ("worn", "room")
+REMOVED = "removed/"
+"""Beginning of the settings that name residents who were removed (`gateway/removal.py`)."""
 FIRST_BIRTH_YEAR, LAST_BIRTH_YEAR = 1880, 2100
 
 Row = TypeVar("Row", ResidentRow, DeviceRow, ContactRow)
@@ -121,8 +123,10 @@ class Registry:
         self._database = database
 
     def add_resident(self, resident: Resident, *, by: str, now_ns: int) -> None:
-        """Raises DuplicateRecordError or InvalidRecordError."""
+        """Raises DuplicateRecordError, or InvalidRecordError also for the id of one who was removed and had alerts."""
         _check_resident(resident)
+        if self.setting(REMOVED + resident.id) is not None:
+            raise InvalidRecordError("id", resident.id, "one that no removed resident had, whose alerts are kept by it")
         self._add(ResidentRow, "resident", resident, by, now_ns)
 
     def update_resident(self, resident: Resident, *, by: str, now_ns: int) -> None:
@@ -199,7 +203,8 @@ class Registry:
             DeviceRow
         )
         set_ = select(func.count(), func.max(SettingRow.updated_ns)).where(SettingRow.key.startswith("care/"))
-        given = select(func.max(AssignmentRow.id), func.count(AssignmentRow.to_ns)).select_from(AssignmentRow)
+        counts = (func.count(AssignmentRow.to_ns), func.count(AssignmentRow.id))
+        given = select(func.max(AssignmentRow.id), *counts)
         with self._database.read() as session:
             return (*session.execute(devices).one(), *session.execute(given).one(), *session.execute(set_).one())
 

@@ -47,6 +47,7 @@ from gateway.learning import SensitivityLearner, with_levels
 from gateway.live import LiveState
 from gateway.pipeline import Pipeline
 from gateway.registry import Registry
+from gateway.removal import erased, to_erase
 from gateway.silence import watch_options
 from gateway.snippets import SnippetKeeper
 from gateway.sources import MqttSource
@@ -525,6 +526,9 @@ class Gateway:
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):
             await self.async_store.write(self.store.retain, self.clock())
+            for resident_id in await self.in_database(to_erase, self.database, self.clock()):
+                rows = await self.async_store.write(self.store.erase, resident_id)
+                await self.in_database(erased, self.database, resident_id, rows, self.clock())
 
     async def _tell_health(self) -> None:
         items = [{"name": item.name, "ok": item.ok, "zh": item.zh, "en": item.en} for item in self.health()]
