@@ -33,7 +33,7 @@ HOME_RULES: tuple[HomeRule, ...] = (
     HomeRule("bed_long", "bed_long", "bed_long_min", 0, 0.7, "一直在床", "in bed without a break", "own limit"),
     HomeRule(
         *("turn_due", "turn_due", "turning_min", 0, 0.7, "卧床者无翻身", "bed-bound and not turned"),
-        "NPIAP/EPUAP 2019: at least every 2 to 4 hours by the person's risk",
+        "own limit; NICE QS89: at least every 4 h at high risk, 6 h at risk; every 2 h is common practice",
     ),
     HomeRule("bathroom", "long_stay", "bathroom_min", 0, 0.7, "在卫生间", "in the bathroom", "own limit"),
     HomeRule(

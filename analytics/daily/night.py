@@ -26,9 +26,9 @@ LEAST_MIN = 60
 """A rest shorter than this is no night."""
 STATE_HOLDS_MIN = 20
 """How long a reported sleep state stands for now (the staleness limit of `sleep_state`)."""
-MOVEMENT_SCALE = 2.0
-"""Brings a radar's body movement (mean of a minute, 0 to 100) to the counts of Cole and Kripke: awake from a mean of
-about 12 on. Set by the R60ABD1 manual's words (1: only breathing, 2-30: slight, above: turning); not validated against
+MOVEMENT_SCALE = 0.12
+"""Brings a radar's body movement (mean of a minute, 0 to 100) to the counts of Cole and Kripke: awake from a
+steady mean of about 12 on. Set by the R60ABD1 manual's words (1: only breathing, 2-30: slight, above: turning); not validated against
 polysomnography."""
 RESTLESS_MOVEMENT = 30.0
 """A minute with more is a restless one (vendor manual R60ABD1: 31-60 turning, 61-100 large movement)."""
@@ -157,7 +157,7 @@ def _asleep(kept: Kept, in_bed: NDArray[np.bool_]) -> tuple[str, NDArray[np.bool
     if (known & in_bed).sum() >= sleep.KNOWN_SHARE * minutes:
         return "radar", slept & in_bed
     if (~np.isnan(kept.movement) & in_bed).sum() >= sleep.KNOWN_SHARE * minutes:
-        return "movement", sleep.asleep(kept.movement[None], scale=MOVEMENT_SCALE)[0] & in_bed
+        return "movement", sleep.asleep(kept.movement[None], "cole_kripke_mean", MOVEMENT_SCALE)[0] & in_bed
     return "none", None
 
 

@@ -2,7 +2,8 @@
 
 Published weights are in a table; each is a weighted sum over neighbouring minutes of activity counts, asleep below a
 limit. Counts of another device are brought to the scale of the method by `scale` (1 where the device is an actigraph
-of the method's kind; for a radar's body movement 0-100, a factor found on the site). Offline and live use are the
+of the method's kind; for a radar's body movement 0-100, a factor found on the site). The three rows differ in what a
+minute's count is (`source`): weights of one kind of count must not be used with another. Offline and live use are the
 same: the whole night goes in as arrays, (nights, minutes).
 """
 
@@ -35,13 +36,19 @@ METHODS: Mapping[str, Method] = {
             "cole_kripke",
             tuple(0.00001 * w for w in (404, 598, 326, 441, 1408, 508, 350)),
             4,
-            "Cole, Kripke et al. 1992, Sleep 15(5): mean activity per minute, four before, two after",
+            "Cole, Kripke et al. 1992, Sleep 15(5):461-469: the largest count of 10 s within each minute",
+        ),
+        Method(
+            "cole_kripke_mean",
+            tuple(0.001 * w for w in (106, 54, 58, 76, 230, 74, 67)),
+            4,
+            "Cole, Kripke et al. 1992, Sleep 15(5):461-469: mean activity of each minute",
         ),
         Method(
             "webster",
             tuple(0.025 * w for w in (0.15, 0.15, 0.15, 0.08, 0.21, 0.12, 0.13)),
             4,
-            "Webster, Kripke et al. 1982, Sleep 5(4)",
+            "Webster, Kripke et al. 1982, Sleep 5(4):389-399",
         ),
     )
 }

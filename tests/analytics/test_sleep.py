@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analytics.daily.night import MOVEMENT_SCALE
 from analytics.daily.sleep import METHODS, ONSET_MIN, asleep, report
 
 
@@ -16,6 +17,12 @@ def test_cole_kripke_is_the_published_sum() -> None:
             w * counts[0, minute - 4 + i] for i, w in enumerate(weights) if 0 <= minute - 4 + i < counts.shape[1]
         )
         assert asleep(counts)[0, minute] == (0.00001 * total < 1.0), minute
+
+
+def test_a_steady_mean_of_twelve_is_the_line_of_a_radars_movement() -> None:
+    for mean, sleeps in ((11.0, True), (14.0, False)):
+        found = asleep(np.full((1, 60), mean), "cole_kripke_mean", MOVEMENT_SCALE)
+        assert bool(found[0, 30]) is sleeps, mean
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))

@@ -37,7 +37,7 @@ SCENARIO = {
     ],
 }
 CARE = {"safe_zones": ["hall"], "zone_delay_min": 0.05}
-PATIENCE_S = 90.0
+PATIENCE_S = 180.0
 
 
 @pytest.mark.slow
