@@ -94,6 +94,14 @@ class _Candidate(NamedTuple):
         return self.at_ns, self.order, self.device_id
 
 
+class NightSums(NamedTuple):
+    """Of one device in the running night: seconds of good signal, events, the longest pause in s."""
+
+    good_s: int
+    events: int
+    longest_s: int
+
+
 @dataclass(slots=True)
 class _Stream:
     """One kind of stream: its windows, and the sums of the night of each slot."""
@@ -226,6 +234,14 @@ class ApnoeaWatch:
     def close(self, episode: str) -> None:
         """A person has resolved it: in this night it does not come again."""
         self._open.pop(episode, None)
+
+    def sums(self, device_id: str) -> NightSums | None:
+        """What is counted of a device in the running night, its wave before its oxygen; None where it has neither."""
+        for stream in (self._breath, self._oxygen):
+            slot = stream.lane.slots.get(device_id)
+            if slot is not None:
+                return NightSums(*(int(stream.sums[name][slot]) for name in ("good", "count", "longest")))
+        return None
 
     def _bed(self, owner: _Owner, device_id: str, inside: bool) -> None:
         if owner.beds.get(device_id) is not inside:

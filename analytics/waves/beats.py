@@ -34,7 +34,7 @@ HALF = 15
 """The template reaches so many samples to either side."""
 FIRST_LIKE, LIKE = 0.35, 0.55
 """Correlation from which a place is averaged into the template, and from which it is a beat."""
-WORTH, COVERED = 0.8, 0.5
+WORTH, COVERED = 0.82, 0.6
 """A window whose beats' mean quality is below, or whose intervals cover less of it, gives nothing (chosen on made-up
 waves: noise alone reaches 0.77 in one window of a hundred)."""
 DISTURBED = 3.5
@@ -261,6 +261,11 @@ def _beats(places: _Places, kept: NDArray[np.bool_], calm: NDArray[np.bool_]) ->
     worth = ((mean >= WORTH) & (covered >= COVERED))[:, None]
     at, interval, quality = (np.where(worth, of, np.nan) for of in (np.where(good, at / HZ, np.nan), interval, quality))
     return Beats(at, interval, quality)
+
+
+def is_new(beats: Beats) -> NDArray[np.bool_]:
+    """Which beats are in the part of the window that no other window speaks of."""
+    return np.asarray((beats.at_s >= NEW_S[0]) & (beats.at_s < NEW_S[1]))
 
 
 def heart_rates(beats: Beats) -> tuple[Floats, Floats]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 HZ = 5
 WINDOW_S = 40.0
+STEP_S = 10.0
 SIZE = int(WINDOW_S * HZ)
 NEAR_HZ = 0.05
 """Half the width of the Hann window's main lobe is 0.05 Hz."""

@@ -51,7 +51,7 @@ def evaluate_rhythm(
             return evaluation.evaluate_left_out(series)
         return evaluation.evaluate_rhythm(series)
 
-    _report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
+    report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
 
 
 @evaluate_app.command("heart-rate")
@@ -68,7 +68,7 @@ def evaluate_heart_rate(
         _only(dataset, "ieee-spc2015")
         return evaluation.evaluate_heart_rate(list(load_ieee_spc(path, lambda error: damaged.append(str(error)))))
 
-    _report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
+    report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
 
 
 @evaluate_app.command("bed-exit")
@@ -85,7 +85,7 @@ def evaluate_bed_exit(
         _only(dataset, "uci-427")
         return evaluation.evaluate_bed_exit(list(load_uci_427(path, lambda error: damaged.append(str(error)))))
 
-    _report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
+    report(run, evaluation.summary, {"dataset": dataset, "path": path.name}, json_file)
 
 
 def _only(dataset: str, *known: str) -> None:
@@ -111,7 +111,7 @@ def _beats(name: str, path: Path, damaged: list[str]) -> Iterator[BeatRecording]
     yield from load(path, lambda error: damaged.append(str(error)))
 
 
-def _report(
+def report(
     run: Callable[[list[str]], Report], words: Callable[[Report], str], about: Report, json_file: Path | None
 ) -> None:
     """Run with errors told, then write. RecordingError is a ValueError that says what to do."""
