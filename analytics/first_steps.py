@@ -36,20 +36,24 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "Open the windows and bring the person outside at once; call an ambulance if they are dizzy or do not wake.",
     ),
     "water_leak": FirstStep("防止老人滑倒，关上水阀。", "Keep the person from slipping, and close the water valve."),
-    "motionless": FirstStep("马上去看老人，叫一叫名字。", "Go to the person at once and speak to them by their name."),
+    "motionless": FirstStep(
+        "马上去看老人，叫一叫名字；叫不醒打 120，看有没有呼吸。",
+        "Go to the person at once and say their name; if they do not wake, call an ambulance and look for breath.",
+    ),
     "struggle": FirstStep(
         "马上去看老人，看呼吸和是否卡在床栏里。",
         "Go to the person at once; look at their breathing and whether they are caught in the bed rail.",
     ),
     "long_stay": FirstStep(
-        "去看看老人是否在卫生间或地上起不来。",
-        "Go and see whether the person cannot get up in the bathroom or from the floor.",
+        "去敲门问一声；没人应就进去，看是不是起不来或摔倒了。",
+        "Knock and ask; if nobody answers, go in: the person may have fallen or cannot get up.",
     ),
     "unattended": FirstStep(
         "去看看老人是否已回床、有没有摔倒。", "Go and see whether the person is back in bed or has fallen."
     ),
     "fence_left": FirstStep(
-        "打电话给老人，确认在哪里、要不要接。", "Call the person: where are they, and are they to be fetched?"
+        "打电话给老人，问在哪里、要不要接；不接就去找，找不到打 110。",
+        "Call the person: where are they, are they to be fetched? If nobody answers, look for them; else the police.",
     ),
     "zone_left": FirstStep(
         "马上去所示的地方找老人，陪着回来；不在那里就看大门和楼梯，找不到打 110。",
@@ -65,8 +69,9 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "白天问问老人睡得怎样；连续几天请告诉医生。", "Ask how they slept; tell the doctor if it goes on."
     ),
     "heart_rate_low": FirstStep(
-        "去看老人：人清醒吗、头晕吗；同时看设备戴好没有。",
-        "Go and see: awake, dizzy? Then whether the device sits well.",
+        "去看老人：人清醒吗、头晕吗；晕倒或叫不醒打 120；再看设备戴好没有。",
+        "Go and see: awake, dizzy? Call an ambulance if they have fainted or do not wake; then see that the device "
+        "sits well.",
     ),
     "possible_af": FirstStep(
         "胸闷、气短、头晕或半身无力就打 120；没有就摸摸脉搏，近日去做心电图。",
@@ -96,7 +101,9 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
     ),
     "temperature_high": FirstStep("去看老人，用体温计再量一次。", "Go and see, and measure again with a thermometer."),
     "temperature_low": FirstStep(
-        "去看老人，盖暖，用体温计再量一次。", "Go and see, keep the person warm, and measure again with a thermometer."
+        "去看老人，盖暖，用体温计再量一次；糊涂、叫不醒打 120。",
+        "Go and see, keep the person warm, measure again with a thermometer; call an ambulance if confused or not "
+        "waking.",
     ),
     "spo2_high": FirstStep(
         "去看老人是否犯困、叫得醒；氧流量只按医嘱调小，并告诉医生。",
@@ -180,9 +187,13 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "打电话问候；不接就去看老人，叫不醒打 120。",
         "Call the person; if nobody answers, go there; call an ambulance if they do not wake.",
     ),
-    "unusual_silence": FirstStep("打电话问候老人；不接就去看看。", "Call the person; if nobody answers, go and see."),
+    "unusual_silence": FirstStep(
+        "打电话问候老人；不接就去看老人，叫不醒打 120。",
+        "Call the person; if nobody answers, go and see; call an ambulance if they do not wake.",
+    ),
     "late_back": FirstStep(
-        "打电话给老人，再问常去的地方和邻居。", "Call the person, then ask where they usually go and the neighbours."
+        "打电话给老人，再问常去的地方和邻居；天黑还找不到打 110。",
+        "Call the person, then ask where they usually go and the neighbours; call the police if not found by dark.",
     ),
     "day_night_reversal": FirstStep(
         "白天陪老人多活动、少卧床；突然糊涂、说胡话，今天就告诉医生。",

@@ -5,8 +5,9 @@ Made from a finding's evidence. Empty where the evidence has nothing that helps 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from analytics.day_words import Words, habit_words, home_words, shown, span, task_words, zone_words
 from analytics.vitals.news2_table import PARTS
 from device_drivers.signals import SIGNALS
 
@@ -37,28 +38,9 @@ REASON_WORDS = {
     "impossible_change": ("变化不可能", "impossible change"),
     "flat_line": ("读数一成不变", "never changes"),
 }
-PLACE_WORDS = {
-    "bed": ("床", "bed"),
-    "bathroom": ("卫生间", "bathroom"),
-    "living_room": ("客厅", "living room"),
-    "main_door": ("大门", "main door"),
-    "fridge": ("冰箱", "fridge"),
-    "stove": ("灶台", "stove"),
-    "kitchen": ("厨房", "kitchen"),
-    "bedroom": ("卧室", "bedroom"),
-}
-
-
-class Words(NamedTuple):
-    """One text in Chinese and in English."""
-
-    zh: str
-    en: str
 
 
 NOTHING = Words("", "")
-STALE_S = 20.0
-"""A tag not heard for so long may be somewhere else by now."""
 
 
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
@@ -71,7 +53,8 @@ def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Wo
         or _limit(evidence)
         or _doubt(evidence)
     )
-    said = said or _task(evidence) or _habit(evidence) or _zone(evidence) or _home(evidence) or _fall(evidence)
+    said = said or task_words(evidence) or habit_words(evidence) or zone_words(evidence) or home_words(evidence)
+    said = said or _fall(evidence) or _equipment(evidence)
     if said is None:
         return NOTHING
     if confidence is None:
@@ -83,8 +66,8 @@ def _score(evidence: Mapping[str, Evidence]) -> Words | None:
     if "score" not in evidence or "scale" not in evidence:
         return None
     known = [name for name in PARTS if int(evidence.get(f"{name}_points", 0)) > 0]
-    zh = "、".join(f"{PART_WORDS[name][0]} {_shown(evidence.get(name))}".strip() for name in known)
-    en = ", ".join(f"{PART_WORDS[name][1]} {_shown(evidence.get(name))}".strip() for name in known)
+    zh = "、".join(f"{PART_WORDS[name][0]} {shown(evidence.get(name))}".strip() for name in known)
+    en = ", ".join(f"{PART_WORDS[name][1]} {shown(evidence.get(name))}".strip() for name in known)
     zh, en = f"{evidence['score']} 分（{zh}）", f"score {evidence['score']} ({en})"
     if "score_an_hour_ago" in evidence:
         zh, en = (
@@ -101,17 +84,17 @@ def _score(evidence: Mapping[str, Evidence]) -> Words | None:
 def _change(evidence: Mapping[str, Evidence]) -> Words | None:
     if "metric" not in evidence or "usual" not in evidence:
         return None
-    now = _shown(evidence.get("value")) or "–"
+    now = shown(evidence.get("value")) or "–"
     return Words(
-        f"{evidence.get('zh')} {now}，平常 {_shown(evidence['usual'])}",
-        f"{evidence.get('en')} {now}, usually {_shown(evidence['usual'])}",
+        f"{evidence.get('zh')} {now}，平常 {shown(evidence['usual'])}",
+        f"{evidence.get('en')} {now}, usually {shown(evidence['usual'])}",
     )
 
 
 def _weight(evidence: Mapping[str, Evidence]) -> Words | None:
     if "gained_kg" not in evidence:
         return None
-    gained, days, kg = (_shown(evidence.get(name)) for name in ("gained_kg", "days", "value"))
+    gained, days, kg = (shown(evidence.get(name)) for name in ("gained_kg", "days", "value"))
     return Words(f"{days} 天内增加 {gained} 公斤，现 {kg} 公斤", f"{gained} kg more within {days} days, now {kg} kg")
 
 
@@ -119,7 +102,7 @@ def _pauses(evidence: Mapping[str, Evidence]) -> Words | None:
     """Breathing pauses, or falls of oxygen, an hour of this night."""
     if "pauses_per_h" not in evidence:
         return None
-    rate, hours = _shown(evidence["pauses_per_h"]), _shown(evidence.get("good_h"))
+    rate, hours = shown(evidence["pauses_per_h"]), shown(evidence.get("good_h"))
     if evidence.get("signal") == "spo2":
         return Words(
             f"今夜血氧下降每小时 {rate} 次（{hours} 小时）", f"oxygen fell {rate} times an hour tonight ({hours} h)"
@@ -136,11 +119,11 @@ def _limit(evidence: Mapping[str, Evidence]) -> Words | None:
     if signal is None or "value" not in evidence or "limit" not in evidence:
         return None
     zh_unit, en_unit = UNITS.get(signal.unit, (signal.unit, signal.unit))
-    value, limit = _shown(evidence["value"]), _shown(evidence["limit"])
+    value, limit = shown(evidence["value"]), shown(evidence["limit"])
     zh, en = f"{signal.zh} {value} {zh_unit}（限值 {limit}）", f"{signal.en} {value} {en_unit} (limit {limit})"
     held = float(evidence.get("held_s", 0.0))
     if held > 0:
-        zh, en = f"{zh}，已 {_span(held).zh}", f"{en}, for {_span(held).en}"
+        zh, en = f"{zh}，已 {span(held).zh}", f"{en}, for {span(held).en}"
     return Words(zh, en)
 
 
@@ -150,80 +133,6 @@ def _doubt(evidence: Mapping[str, Evidence]) -> Words | None:
         return None
     zh, en = REASON_WORDS[reason]
     return Words(f"{signal.zh}：{zh}", f"{signal.en}: {en}")
-
-
-def _task(evidence: Mapping[str, Evidence]) -> Words | None:
-    """A care task: what exactly, and how late."""
-    if "task" not in evidence:
-        return None
-    label = str(evidence.get("label") or evidence["task"])
-    late_min = float(evidence.get("lasted_min", 0.0))
-    if late_min <= 0:
-        return Words(label, label)
-    span = _span(60 * late_min)
-    return Words(f"{label}，已过 {span.zh}", f"{label}, {span.en} ago")
-
-
-def _habit(evidence: Mapping[str, Evidence]) -> Words | None:
-    """What is not as usual, beside what was the most so far."""
-    if "latest" in evidence:
-        latest = evidence["latest"]
-        return Words(f"以往最晚 {latest} 就有活动", f"so far active at {latest} at the latest")
-    if "longest_min" not in evidence or "lasted_min" not in evidence:
-        return None
-    span, longest = (_span(60 * float(evidence[name])) for name in ("lasted_min", "longest_min"))
-    return Words(f"已 {span.zh}，以往最长 {longest.zh}", f"for {span.en}, so far {longest.en} at most")
-
-
-def _zone(evidence: Mapping[str, Evidence]) -> Words | None:
-    """Where a tag is or was last, since when, and what may be the reason."""
-    if not evidence.get("zone"):
-        return None
-    zone = str(evidence["zone"])
-    place_zh, place_en = PLACE_WORDS.get(zone.casefold(), (zone, zone))
-    zh, en = f"{place_zh}", f"{place_en}"
-    if evidence.get("reason") == "in_bed":
-        zh, en = f"定位牌在{place_zh}，人在床上", f"the tag is in {place_en}, the person in bed"
-    elif "outside_min" in evidence:
-        span = _span(60 * float(evidence["outside_min"]))
-        zh, en = f"定位牌在{place_zh}，已 {span.zh}", f"tag in {place_en} for {span.en}"
-        ago = float(evidence.get("heard_s_ago", 0))
-        if ago >= STALE_S:
-            zh, en = f"{zh}，{_span(ago).zh}前还听到", f"{en}, last heard {_span(ago).en} ago"
-    elif "unheard_min" in evidence:
-        span = _span(60 * float(evidence["unheard_min"]))
-        zh, en = f"最后在{place_zh}，{span.zh}前", f"last in {place_en}, {span.en} ago"
-    if "door_min_ago" in evidence:
-        span = _span(60 * float(evidence["door_min_ago"]))
-        zh, en = f"{zh}，大门 {span.zh}前开过", f"{en}, main door opened {span.en} ago"
-    if "battery" in evidence:
-        zh, en = (
-            f"{zh}，定位牌电量 {_shown(evidence['battery'])}%",
-            f"{en}, tag battery {_shown(evidence['battery'])} %",
-        )
-    return Words(zh, en)
-
-
-def _home(evidence: Mapping[str, Evidence]) -> Words | None:
-    if "exits" in evidence:
-        return Words(f"今夜离床 {evidence['exits']} 次", f"{evidence['exits']} times tonight")
-    if "lasted_min" not in evidence:
-        return None
-    span = _span(60 * float(evidence["lasted_min"]))
-    place = PLACE_WORDS.get(str(evidence.get("place", "")))
-    if float(evidence["lasted_min"]) <= 0:
-        return Words(place[0], place[1]) if place else None
-    if place is None:
-        return Words(f"已 {span.zh}", f"for {span.en}")
-    return Words(f"{place[0]}，已 {span.zh}", f"{place[1]}, for {span.en}")
-
-
-def _span(seconds: float) -> Words:
-    if seconds < 120:
-        return Words(f"{seconds:.0f} 秒", f"{seconds:.0f} s")
-    if seconds < 7200:
-        return Words(f"{seconds / 60:.0f} 分钟", f"{seconds / 60:.0f} min")
-    return Words(f"{seconds / 3600:.1f} 小时", f"{seconds / 3600:.1f} h")
 
 
 def _fall(evidence: Mapping[str, Evidence]) -> Words | None:
@@ -238,5 +147,23 @@ def _fall(evidence: Mapping[str, Evidence]) -> Words | None:
     return Words("，".join(zh for zh, _ in known), ", ".join(en for _, en in known)) if known else None
 
 
-def _shown(value: Evidence | None) -> str:
-    return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+def _equipment(evidence: Mapping[str, Evidence]) -> Words | None:
+    """What is wrong with a device, in numbers."""
+    if "silent_s" in evidence:
+        silent = span(float(evidence["silent_s"]))
+        signal = SIGNALS.get(str(evidence.get("signal", "")))
+        if signal is None:
+            return Words(f"已 {silent.zh}没有数据", f"nothing heard for {silent.en}")
+        return Words(f"{signal.zh}已 {silent.zh}没有数据", f"{signal.en}: nothing for {silent.en}")
+    if "not_worn_s" in evidence:
+        off = span(float(evidence["not_worn_s"]))
+        if evidence.get("charging"):
+            return Words(f"取下已 {off.zh}，正在充电", f"off for {off.en}, charging")
+        return Words(f"取下已 {off.zh}", f"off for {off.en}")
+    if "offset_s" in evidence:
+        offset = float(evidence["offset_s"])
+        wrong = span(abs(offset))
+        return Words(f"{'快' if offset > 0 else '慢'} {wrong.zh}", f"{wrong.en} {'fast' if offset > 0 else 'slow'}")
+    if str(evidence.get("rule", "")).startswith("battery_low") and "battery" in evidence:
+        return Words(f"电量 {shown(evidence['battery'])}%", f"battery {shown(evidence['battery'])} %")
+    return None

@@ -28,8 +28,8 @@ STATE_HOLDS_MIN = 20
 """How long a reported sleep state stands for now (the staleness limit of `sleep_state`)."""
 MOVEMENT_SCALE = 0.12
 """Brings a radar's body movement (mean of a minute, 0 to 100) to the counts of Cole and Kripke: awake from a
-steady mean of about 12 on. Set by the R60ABD1 manual's words (1: only breathing, 2-30: slight, above: turning); not validated against
-polysomnography."""
+steady mean of about 12 on. Set by the R60ABD1 manual's words (1: only breathing, 2-30: slight, above: turning); not
+validated against polysomnography."""
 RESTLESS_MOVEMENT = 30.0
 """A minute with more is a restless one (vendor manual R60ABD1: 31-60 turning, 61-100 large movement)."""
 ENOUGH_VALUES_MIN = 30
