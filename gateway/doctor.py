@@ -19,6 +19,7 @@ from device_drivers.registry import UnknownFamilyError, broken_drivers, find_dri
 from gateway.broker.supervisor import BrokerError, broker_program
 from gateway.config import ConfigError, Secret, Settings
 from gateway.database import DatabaseError, open_database
+from gateway.doctor_plan import plan_problems
 from gateway.options import places
 from gateway.salvage import kept_aside
 from gateway.wiring import driver_options, line_options
@@ -33,6 +34,10 @@ MIN_FREE_BYTES = 500_000_000
 BUILT_NS = 1_767_225_600 * 1_000_000_000
 """2026-01-01: a clock before this has lost its time."""
 CONNECT_S = 2.0
+PLAN_WELL = (
+    "今后 7 天值班无空档，方案里的人都在，通道都已配置",
+    "no gap on call in 7 days, everybody whom the plan names is there, their channels are set up",
+)
 
 
 class Verdict(StrEnum):
@@ -58,7 +63,7 @@ class Check:
 def examine(settings: Settings, clock: Callable[[], int] = time.time_ns) -> list[Check]:
     """All checks of this box with these settings; reads and connects, changes nothing."""
     checks = (_clock(clock()), *_data(settings), *_secrets(settings), *_broker(settings), *_drivers(settings))
-    return [*checks, *_serial(settings), *_targets(settings), *_exposure(settings)]
+    return [*checks, *_serial(settings), *_targets(settings), *_plan(settings, clock()), *_exposure(settings)]
 
 
 def _clock(now_ns: int) -> Check:
@@ -238,6 +243,25 @@ def _targets(settings: Settings) -> Iterator[Check]:
         yield _target("assist", settings.assist.url)
     if settings.influx is not None:
         yield _target("influx", settings.influx.url)
+
+
+def _plan(settings: Settings, now_ns: int) -> Iterator[Check]:
+    """Whether everybody whom the plan names is there, and somebody is on call all week."""
+    path = settings.data / "gateway.sqlite"
+    if not path.exists():
+        return
+    try:
+        database = open_database(path, check=False)
+    except DatabaseError:
+        return  # told as `database`
+    try:
+        found = list(plan_problems(settings, database, now_ns))
+    finally:
+        database.close()
+    for name, urgent, text, fix in found:
+        yield Check(name, Verdict.FAIL if urgent else Verdict.WARN, *text, *fix)
+    if not found:
+        yield Check("escalation", Verdict.OK, *PLAN_WELL)
 
 
 def _target(name: str, url: str) -> Check:

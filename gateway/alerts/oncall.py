@@ -79,7 +79,8 @@ class Rotation(Model):
     """People in order, each for a day or a week, from one hand-over to the next.
 
     start: the day on which the first of the list begins. hours: nobody outside them; they also give the hand-over
-    where none is set.
+    where none is set. days: nobody on turns (where hours are set: parts of the day) that begin on other days of the
+    week; a daily rotation goes on to its next person only on these days. Empty: all days.
     """
 
     people: tuple[Person, ...] = Field(min_length=1, max_length=100)
@@ -88,6 +89,7 @@ class Rotation(Model):
     weekday: Weekday = "mon"
     start: Day = date(2024, 1, 1)
     hours: Hours | None = None
+    days: Annotated[tuple[Weekday, ...], Field(max_length=7)] = ()
 
     @property
     def change(self) -> time:
@@ -102,17 +104,27 @@ class Rotation(Model):
     def number(self, day: date) -> int:
         """How many turns after the first the turn of this day is."""
         if self.period == "daily":
-            return (day - self.start).days
+            return self._counted((day - self.start).days)
         monday = timedelta(days=WEEKDAYS.index(self.weekday))
         return ((day - monday).toordinal() - 1) // 7 - ((self.start - monday).toordinal() - 1) // 7
 
     def covers(self, at_ns: int, zone: ZoneInfo) -> bool:
         """Whether somebody of this rotation is there at all at this instant."""
         if self.hours is None:
-            return True
-        day = local(at_ns, zone).date()
-        spans = (self.hours.span(one, zone) for one in (day, day - timedelta(days=1)))
-        return any(begin <= at_ns < end for begin, end in spans)
+            return self._on(self.turn_day(at_ns, zone))
+        today = local(at_ns, zone).date()
+        begun = [day for day in (today, today - timedelta(days=1)) if self._on(day)]
+        return any(begin <= at_ns < end for begin, end in (self.hours.span(day, zone) for day in begun))
+
+    def _on(self, day: date) -> bool:
+        return not self.days or WEEKDAYS[day.weekday()] in self.days
+
+    def _counted(self, days: int) -> int:
+        """How many of the days since the start, the day itself left out, are of this rotation."""
+        if not self.days:
+            return days
+        weeks, rest = divmod(days, 7)
+        return weeks * len(set(self.days)) + sum(self._on(self.start + timedelta(days=one)) for one in range(rest))
 
 
 class Override(Model):

@@ -50,12 +50,16 @@ def gap_findings(plan: Plan, now_ns: int, zone: ZoneInfo, known: Mapping[str, fr
 
 def coming_gap(plan: Plan, schedule: Schedule, now_ns: int, zone: ZoneInfo) -> Turn | None:
     """The first time until this time tomorrow at which nobody is on call and somebody could be asked for."""
+    return next(gaps(plan, schedule, now_ns, now_ns + AHEAD_NS, zone), None)
+
+
+def gaps(plan: Plan, schedule: Schedule, now_ns: int, to_ns: int, zone: ZoneInfo) -> Iterator[Turn]:
+    """Every such time that is not over at `now_ns` and begins before `to_ns`."""
     asking = [policy for policy in plan.policy if _asks(policy, schedule)]
     begin = instant(local(now_ns, zone).date() - timedelta(days=1), MIDNIGHT, zone)
-    for turn in turns(schedule, begin, now_ns + AHEAD_NS, zone):
+    for turn in turns(schedule, begin, to_ns, zone):
         if turn.duty is None and turn.to_ns > now_ns and any(_open(policy, turn, now_ns, zone) for policy in asking):
-            return turn
-    return None
+            yield turn
 
 
 def _asks(policy: Policy, schedule: Schedule) -> bool:

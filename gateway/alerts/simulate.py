@@ -58,7 +58,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What happens at one time. after_s: since the alert opened. what: opened, asked, raised, told or again.
+    """What happens at one time. after_s: since the alert opened. what: opened, asked, skipped, raised,
+    told, passed or again.
 
     step: counted from 1, None where it belongs to none. every_s: of "again", how often from then on.
     """
@@ -128,6 +129,8 @@ class _Play:
         self._note("opened")
         if suspected:
             self._window(self.window_s if window_s is None else window_s)
+        elif self.policy.steps[0].asks_only:
+            self._note("skipped", step=1, name=self.policy.steps[0].name)
         self._note("raised")
         why = escalation.WAITED
         while len(self.events) < MOST_EVENTS and self.now_ns - self.begun_ns < LONGEST_NS:

@@ -75,7 +75,7 @@ class ToldAnswer(Answer):
 
 
 class EventAnswer(Answer):
-    """What would happen at a time. what: opened, asked, raised, told, passed or again."""
+    """What would happen at a time. what: opened, asked, skipped, raised, told, passed or again."""
 
     after_s: float
     at: Moment

@@ -14,9 +14,10 @@ from rich.table import Table
 from analytics.kinds import KINDS
 from gateway.alerts.oncall import NS, local
 from gateway.alerts.plan_check import unknown_names
-from gateway.alerts.policy import Timing
+from gateway.alerts.policy import Facts, Timing
 from gateway.alerts.simulate import Site, timeline
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.cli.policy_week import Week
 from gateway.cli.registry import registry_database
 from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption, out
 from gateway.config import load_settings
@@ -35,6 +36,7 @@ app.add_typer(policy_app, name="policy")
 
 WHAT = {
     "opened": ("发生", "it happens"),
+    "skipped": ("已经确认，不再询问老人", "certain already: the resident is not asked"),
     "asked": ("现场询问老人", "the resident is asked on the spot"),
     "raised": ("报警", "raised"),
     "told": ("通知", "told"),
@@ -66,24 +68,52 @@ def check_policy(
         str | None, typer.Option(help='When, by the site\'s clock: "2026-11-22 03:10"; left out: now')
     ] = None,
     suspected: Annotated[bool, typer.Option(help="Begin with the cancel window")] = False,
+    week: Annotated[
+        bool, typer.Option("--week", help="Who is on call in the coming 7 days, and when nobody is")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Machine output")] = False,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Play an alert through; exit 1 when somebody would never be reached, 2 when it cannot be played."""
+    """Play an alert through; exit 1 when somebody would never be reached, 2 when it cannot be played.
+
+    With --week, the coming 7 days: who is on call, and which policy counts when; exit 1 when nobody is at some time.
+    """
     settings = load_settings(config)
     zone = settings.site.zone
     if kind not in KINDS:
         _cannot(f"{kind!r} is no kind of alert; one of {', '.join(KINDS)}")
     at_ns = _moment(at, zone)
     site, warnings = _read(settings, config, resident)
+    if week:
+        _show_week(Week(site, Facts(kind, KINDS[kind].priority, resident), at_ns), settings, plain=json_output)
+        return
     window_s = settings.alerts.cancel_window_s if kind == "fall" else None
     played = timeline(site, kind, resident, at_ns, suspected=suspected, window_s=window_s)
+    if site.plan.policy and played.policy not in [policy.name for policy in site.plan.policy]:
+        warnings.append(_none_fits(site))
     if json_output:
         typer.echo(json.dumps(_plain(played, warnings, zone), ensure_ascii=False))
     else:
         _show(played, warnings, zone, resident, chinese=settings.site.language == "zh-CN")
     if played.problems:
         raise typer.Exit(BAD_ANSWER)
+
+
+def _show_week(week: Week, settings: Settings, *, plain: bool) -> None:
+    if plain:
+        typer.echo(json.dumps(week.plain(), ensure_ascii=False))
+    else:
+        week.show(0 if settings.site.language == "zh-CN" else 1)
+    if week.gaps:
+        raise typer.Exit(BAD_ANSWER)
+
+
+def _none_fits(site: Site) -> tuple[str, str]:
+    names = ", ".join(policy.name for policy in site.plan.policy)
+    return (
+        f"您的方案（{names}）都不适用于这个报警和时间，采用内置方案",
+        f"none of your policies ({names}) fits this alert at this time: the built-in one counts",
+    )
 
 
 def _read(settings: Settings, config: Any, resident: str | None) -> tuple[Site, list[tuple[str, str]]]:

@@ -11,6 +11,7 @@ import pytest
 from gateway.config import settings_from
 from gateway.database import open_database
 from gateway.doctor import BUILT_NS, Check, Verdict, examine
+from gateway.registry import Contact, Registry
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,3 +95,45 @@ def test_a_full_disk_and_a_missing_broker_are_found(tmp_path: Path, monkeypatch:
     found = checks(tmp_path)
     assert found["disk"].verdict is Verdict.FAIL
     assert found["broker"].verdict is Verdict.FAIL
+
+
+PLAN = {
+    "policy": [{"name": "p", "steps": [{"targets": ["oncall:night", "contact:gone"]}]}],
+    "schedule": [
+        {"name": "night", "rotation": [{"people": ["wang"], "days": ["mon", "tue", "wed", "thu", "fri", "sat"]}]}
+    ],
+}
+SATURDAY_NOON = 1_795_233_600 * 10**9
+"""2026-11-21 12:00 in Shanghai; from Sunday 08:00 nobody is on call for a day."""
+
+
+def with_contact(folder: Path, channel: str) -> None:
+    database = open_database(folder / "var" / "gateway.sqlite")
+    Registry(database).add_contact(Contact("wang", None, "王", "carer", channel, "x"), by="t", now_ns=1)
+    database.close()
+
+
+@pytest.mark.parametrize(("days_before", "verdict"), [(0, Verdict.FAIL), (3, Verdict.WARN)])
+def test_a_gap_on_call_is_told_a_week_ahead(tmp_path: Path, days_before: int, verdict: Verdict) -> None:
+    with_contact(tmp_path, "webhook")
+    now_ns = SATURDAY_NOON - days_before * 86_400 * 10**9
+    found = checks(tmp_path, now_ns=now_ns, data_directory="var", escalation=PLAN)
+    assert found["on_call"].verdict is verdict
+    assert found["on_call"].en == "schedule night: nobody is on call 11-22 08:00 – 11-23 08:00"
+    assert found["on_call"].zh == "值班表 night：11-22 08:00 – 11-23 08:00 无人值班"
+    assert found["escalation"].en == "policy p: no contact and no role is contact:gone"
+    assert "[assist]" in found["contacts"].fix_en
+
+
+def test_a_plan_that_reaches_somebody_all_week_is_well(tmp_path: Path) -> None:
+    with_contact(tmp_path, "sms")
+    assert "[channels.sms]" in checks(tmp_path, data_directory="var")["contacts"].fix_en
+    robot = {"sms": {"type": "wecom", "token": {"env": "X"}}}
+    found = checks(tmp_path, data_directory="var", channels=robot)
+    assert found["escalation"].verdict is Verdict.OK
+    assert not {"contacts", "on_call"} & set(found)
+
+
+def test_a_box_that_would_tell_nobody_says_so(tmp_path: Path) -> None:
+    open_database(tmp_path / "var" / "gateway.sqlite").close()
+    assert "reach nobody" in checks(tmp_path, data_directory="var")["contacts"].en

@@ -94,6 +94,58 @@ def test_a_gap_is_shown_and_the_exit_code_says_so(site: Path) -> None:
     )
 
 
+def test_the_week_shows_everybody_and_the_gaps_that_matter(site: Path) -> None:
+    shown = check(site, "--week", "--at", "2026-11-22 12:00", config="en.toml")
+    assert shown.exit_code == 1
+    for words in (
+        "Who is on call in the coming 7 days · night",
+        "Sun 11-22 20:00",
+        "wang",
+        "NOBODY",
+        "which policy counts when",
+    ):
+        assert words in shown.stdout
+    plain = json.loads(check(site, "--week", "--at", "2026-11-22 12:00", "--json").stdout)
+    (night,) = plain["schedules"]
+    assert [turn["people"] for turn in night["turns"][:2]] == [[], ["wang"]]
+    assert len(night["gaps"]) == 7, "every morning from 06:00 on, when the night policy still asks; none is left today"
+    assert night["gaps"][0]["from"] == "2026-11-23T06:00:00+08:00"
+    assert plain["policies"][:2] == [
+        {
+            "from": "2026-11-22T12:00:00+08:00",
+            "to": "2026-11-22T22:00:00+08:00",
+            "policy": "built-in person",
+            "own": False,
+        },
+        {"from": "2026-11-22T22:00:00+08:00", "to": "2026-11-23T07:00:00+08:00", "policy": "night", "own": True},
+    ]
+    assert "内置（没有自己的方案适用）" in check(site, "--week").stdout
+
+
+def test_a_week_without_gaps_is_well(site: Path) -> None:
+    plan = (site / "escalation.toml").read_text(encoding="utf-8").replace('to = "06:00"', 'to = "07:00"')
+    (site / "escalation.toml").write_text(plan, encoding="utf-8")
+    shown = check(site, "--week", "--at", "2026-11-22 12:00", config="en.toml")
+    assert shown.exit_code == 0, shown.output
+    assert "NOBODY" not in shown.stdout
+    assert "nobody (no policy asks then)" in shown.stdout
+
+
+def test_a_time_at_which_no_policy_fits_is_said(site: Path) -> None:
+    noon = check(site, "--resident", "r1", "--at", "2026-11-22 12:00", config="en.toml")
+    assert "none of your policies (night) fits this alert at this time" in noon.stdout
+    assert "none of your policies" not in check(site, "--at", "2026-11-22 03:10", config="en.toml").stdout
+    plain = json.loads(check(site, "--resident", "r1", "--at", "2026-11-22 12:00", "--json").stdout)
+    assert "采用内置方案" in plain["warnings"][0]["zh"]
+
+
+def test_the_first_step_that_is_shown_is_the_first_step(site: Path) -> None:
+    plain = json.loads(check(site, "--resident", "r1", "--at", "2026-11-22 12:00", "--json").stdout)
+    assert [(e["what"], e["step"]) for e in plain["events"]][:2] == [("opened", None), ("skipped", 1)]
+    shown = check(site, "--resident", "r1", "--at", "2026-11-22 12:00", config="en.toml").stdout
+    assert "certain already: the resident is not asked" in shown
+
+
 def test_what_cannot_be_played_is_said(site: Path) -> None:
     for arguments in (("--kind", "earthquake"), ("--resident", "r9"), ("--at", "tomorrow")):
         result = check(site, *arguments)

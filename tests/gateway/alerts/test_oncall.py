@@ -62,6 +62,49 @@ def test_hours_leave_the_day_to_nobody_and_a_turn_ends_after_midnight() -> None:
     assert (gap.from_ns, gap.to_ns) == (at("2026-01-02T08:00"), at("2026-01-02T20:00"))
 
 
+def test_a_weekend_carer_is_on_call_from_saturday_to_monday_and_nobody_else_is() -> None:
+    of = schedule({"people": ["w"], "days": ["sat", "sun"], "handover": "08:00"})
+    assert person(of, "2026-11-21T08:00") == "w", "a Saturday"
+    assert person(of, "2026-11-21T07:59") is None
+    assert person(of, "2026-11-23T07:59:59") == "w", "the turn of Sunday lasts until Monday's hand-over"
+    assert person(of, "2026-11-23T08:00") is None
+    gap = first_gap(of, at("2026-11-22T00:00"), at("2026-11-29T00:00"), SHANGHAI)
+    assert gap is not None
+    assert (gap.from_ns, gap.to_ns) == (at("2026-11-23T08:00"), at("2026-11-28T08:00"))
+
+
+def test_a_night_of_a_day_lasts_into_the_next_morning() -> None:
+    six = ["mon", "tue", "wed", "thu", "fri", "sat"]
+    of = schedule({"people": ["n"], "hours": {"from": "20:00", "to": "08:00"}, "days": six})
+    assert person(of, "2026-11-22T07:00") == "n", "Sunday morning belongs to Saturday's night"
+    assert person(of, "2026-11-22T21:00") is None, "nobody on Sundays"
+    assert person(of, "2026-11-23T07:00") is None
+    assert person(of, "2026-11-23T21:00") == "n"
+
+
+def test_people_take_turns_over_the_days_of_their_rotation_only() -> None:
+    of = schedule({"people": ["a", "b", "c"], "days": ["sat", "sun"], "start": "2026-11-21", "handover": "08:00"})
+    weekends = ["2026-11-21", "2026-11-22", "2026-11-28", "2026-11-29", "2026-12-05", "2026-12-06"]
+    assert [person(of, f"{day}T12:00") for day in weekends] == ["a", "b", "c", "a", "b", "c"]
+    assert [person(of, f"2026-11-{day}T12:00") for day in (14, 15)] == ["b", "c"], "before the start too"
+
+
+@given(st.sets(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), min_size=1), st.integers(-400, 400))
+def test_each_day_of_a_rotation_is_the_turn_after_the_one_before(days: set[str], offset: int) -> None:
+    of = Schedule.model_validate({"name": "x", "rotation": [{"people": ["a"], "days": sorted(days)}]}).rotation[0]
+    day = of.start + timedelta(days=offset)
+    step = int(day.strftime("%a").lower() in days)
+    assert of.number(day + timedelta(days=1)) - of.number(day) == step
+
+
+def test_weekdays_and_weekend_leave_no_gap_and_an_unknown_day_is_refused() -> None:
+    weekend = {"people": ["w"], "days": ["sat", "sun"]}
+    of = schedule({"people": ["d"], "days": ["mon", "tue", "wed", "thu", "fri"]}, weekend)
+    assert first_gap(of, at("2026-11-01T00:00"), at("2026-12-01T00:00"), SHANGHAI) is None
+    with pytest.raises(ValidationError, match="days"):
+        schedule({"people": ["w"], "days": ["caturday"]})
+
+
 def test_two_rotations_share_the_day() -> None:
     day = {"people": ["d"], "hours": {"from": "08:00", "to": "20:00"}}
     night = {"people": ["n"], "hours": {"from": "20:00", "to": "08:00"}}
