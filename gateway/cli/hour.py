@@ -47,12 +47,12 @@ if TYPE_CHECKING:
     from simulators.rude_http import Line
 
 LONGEST_LIFE_S = 3.0
-"""Real seconds that the process lives, at most, once it has been told to begin; at least not at all."""
+"""Real seconds that the process lives, at most, once it has begun, where kills must hurry; at least not at all."""
 WEATHER_S = (0.5, 4.0)
 ASSIST_WEATHER: tuple[Mode, ...] = ("up", "up", "up", "up", "down", "slow", "error", "busy", "refuse", "half", "lost")
 ROBOT_WEATHER = ("up", "up", "up", "up", "down", "slow", "error", "lying", "half", "lost", "silent")
 SETTLE_S = 300.0
-"""Real seconds after the last kill within which everything must have come to its end."""
+"""Real seconds after the last kill and the hour within which everything must have come to its end."""
 NAME = re.compile(r"老人\d+")
 ANSWERS = (EntryType.ACKNOWLEDGED, EntryType.EN_ROUTE, EntryType.ON_SCENE, EntryType.RESOLVED, EntryType.CANCELLED)
 
@@ -116,7 +116,7 @@ class BusyHour:
             weather = asyncio.create_task(self._change_weather())
             stack.push_async_callback(_ended, weather)
             while self.outcome.kills < self.hour.kills:
-                await self._one_life(self._rng.uniform(0.0, LONGEST_LIFE_S))
+                await self._one_life(self._rng.uniform(0.0, self._longest_s()))
                 self.outcome.kills += 1
             await _ended(weather)
             await self._fair_weather()
@@ -197,8 +197,16 @@ class BusyHour:
                 if "number" in said:
                     self._taken[said["number"]] = said["alert"]
 
+    def _left_s(self) -> float:
+        """Real seconds to the end of the hour."""
+        return max(0.0, self.hour.seconds - self._now_s()) / self.hour.factor
+
+    def _longest_s(self) -> float:
+        """The kills that are left fall on the whole rest of the hour."""
+        return max(LONGEST_LIFE_S, 2.0 * self._left_s() / (self.hour.kills - self.outcome.kills))
+
     async def _all_at_an_end(self) -> None:
-        deadline = time.monotonic() + SETTLE_S
+        deadline = time.monotonic() + self._left_s() + SETTLE_S
         while time.monotonic() < deadline:
             all_given = len(self._taken) == len(self._due) and self._now_s() >= self.hour.seconds
             if all_given and all(task.done() for task in self._people.values()):
@@ -208,7 +216,7 @@ class BusyHour:
                 if not unanswered:
                     return
             await asyncio.sleep(0.2)
-        self.outcome.wrong.append(f"not at an end {SETTLE_S:.0f} s after the last kill")
+        self.outcome.wrong.append(f"not at an end {SETTLE_S:.0f} s after the hour and its last kill")
 
     def _now_s(self) -> float:
         return (self._plan.now_ns() - self._plan.start_ns) / 1e9
@@ -220,6 +228,7 @@ class BusyHour:
         near = (30.0, 1.5)
         manner = Manner(
             ignores=0.6,
+            false_alarms=0.2,
             acknowledge_s=(20.0, 2.0),
             en_route_s=near,
             on_scene_s=near,
