@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from device_drivers.registry import find_driver
+from device_drivers.signals import SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,6 +35,25 @@ STEPS = (
     Step("smoke", "请按住烟感的测试按钮。", "Hold the test button of the smoke detector."),
 )
 STEP_OF = {step.signal: step for step in STEPS}
+METERS = (
+    Step("body_weight", "请站上体重秤。", "Step on the scale."),
+    Step("systolic_pressure", "请量一次血压。", "Measure the blood pressure."),
+    Step("body_temperature", "请量一次体温。", "Measure the body temperature."),
+    Step("blood_glucose", "请测一次血糖。", "Measure the blood glucose."),
+    Step("gas", "请按住燃气报警器的测试按钮。", "Hold the test button of the gas alarm.", (True,)),
+    Step("carbon_monoxide", "请按住一氧化碳报警器的测试按钮。", "Hold the test button of the CO alarm.", (True,)),
+    Step("water_leak", "请用湿布碰一下漏水探头。", "Touch the probe with a wet cloth.", (True,)),
+    Step("occupancy", "请在传感器前走动。", "Walk about before the sensor.", (True,)),
+    Step("button", "请按一下按钮。", "Press the button."),
+)
+"""Steps of what most devices are not for: tried where a device has said such a thing, or its family gives no other."""
+ASIDE = frozenset(
+    {
+        *("battery", "battery_voltage", "battery_low", "charging"),
+        *("link_quality", "signal_strength", "online", "tamper", "device_fault"),
+    }
+)
+"""Signals that do not tell what a device is for."""
 TESTED_BY_BUTTON = {"smoke": "alarm_test", "gas": "alarm_test", "carbon_monoxide": "alarm_test"}
 
 
@@ -91,6 +111,44 @@ def steps_of(family: str, heard: Iterable[str]) -> list[Step]:
     able = [step for step in STEPS if step.signal in find_driver(family).signals]
     said = set(heard)
     return [step for step in able if step.signal in said] or able
+
+
+def step_of(signal: str) -> Step:
+    """The step for any signal there is, with words made of its name where it has none. Raises KeyError."""
+    row = SIGNALS[signal]
+    known = {**{step.signal: step for step in METERS}, **STEP_OF}
+    return known.get(signal) or Step(signal, f"请让设备给出：{row.zh}。", f"Make the device give: {row.en}.")
+
+
+def what_to_try(family: str, heard: Iterable[str]) -> tuple[list[Step], bool]:
+    """The steps for a device by what it was heard to give, and whether that is known to be what it can do.
+
+    A family of one kind of device (a stream of its own, or one thing to try) is known before anything was heard; of a
+    bridge's device only what it has said tells what it is. Raises UnknownFamilyError.
+    """
+    driver = find_driver(family)
+    said = [one for one in dict.fromkeys(heard) if one in SIGNALS and one not in ASIDE]
+    if said:
+        return _worth_trying(said), True
+    able = _worth_trying([one for one in driver.signals if one not in ASIDE])
+    return able, driver.stream is not None or len(able) == 1
+
+
+def _worth_trying(signals: list[str]) -> list[Step]:
+    for table in (STEPS, METERS):
+        found = [step for step in table if step.signal in signals]
+        if found:
+            return found
+    return [step_of(one) for one in signals]
+
+
+def picked(answer: str, number: int) -> list[int] | None:
+    """Indices that "1, 3" means of so many; everything where empty; None where it means nothing."""
+    words = answer.replace(",", " ").replace("，", " ").split()
+    if not words:
+        return list(range(number))
+    wanted = [int(word) - 1 if word.isascii() and word.isdigit() else -1 for word in words]
+    return sorted(set(wanted)) if all(0 <= one < number for one in wanted) else None
 
 
 def well_done(step: Step, values: Iterable[Mapping[str, Any]], since_ns: int) -> bool:

@@ -6,16 +6,18 @@ import asyncio
 import json
 import os
 import re
+import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 from urllib.parse import quote
 
 import httpx
 import typer
 from rich.table import Table
 
-from device_drivers.registry import drivers, is_ours
+from device_drivers.registry import drivers, find_driver, is_ours
+from device_drivers.signals import SIGNALS
 from gateway.cli import BAD_ANSWER, CANNOT, errors
 from gateway.cli.device_docs import DocsError, generate
 from gateway.cli.registry import BY, devices_app, registry_database
@@ -25,14 +27,16 @@ from gateway.commissioning import (
     Tried,
     commissioning_key,
     merged,
-    steps_of,
+    picked,
+    step_of,
     tried_of,
     tried_text,
     well_done,
+    what_to_try,
 )
 from gateway.config import Settings, load_settings
 from gateway.device_commands import LONGEST_S
-from gateway.registry import Registry
+from gateway.registry import Device, Registry
 from gateway.scan import MqttListener, probe_port, serial_ports
 
 POLL_S = 0.5
@@ -77,9 +81,15 @@ def commission(
     key_file: Annotated[Path | None, typer.Option(help="File with an API key; YINLING_KEY otherwise")] = None,
     signal: Annotated[list[str] | None, typer.Option(help="Only this signal (may be given again)")] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="Patience for each step")] = 60.0,
+    ask: Annotated[
+        bool | None, typer.Option("--ask/--no-ask", help="Choose among several; left out: on a terminal")
+    ] = None,
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Commissioning: press the button, walk, lie down ...; the gateway must see it. The result is stored."""
+    """Commissioning: press the button, walk, lie down ...; the gateway must see it. The result is stored.
+
+    What is tried is what the device has been heard to give, or can give. Exit 1 when the gateway did not see it.
+    """
     with registry_database(config) as database:
         registry = Registry(database)
         device = registry.device(device_id)
@@ -88,8 +98,9 @@ def commission(
             raise typer.Exit(CANNOT)
         language = load_settings(config).site.language
         with _api(url, key_file) as api:
-            heard = signal or [value["signal"] for value in _live(api, device_id)]
-            steps = steps_of(device.family, heard)
+            heard = [value["signal"] for value in _live(api, device_id)]
+            choosing = sys.stdin.isatty() if ask is None else ask
+            steps = _named(signal, device, heard) if signal else _chosen(device, heard, language, ask=choosing)
             tried = [_try(api, device_id, step, seconds, language) for step in steps]
         name = commissioning_key(device_id)
         done = tried_text(merged(tried_of(registry.setting(name)), tried))
@@ -147,6 +158,41 @@ def write_docs(
         errors.print(f"yinling: {path} is not up to date; run `yinling devices docs`", highlight=False)
         raise typer.Exit(BAD_ANSWER)
     path.write_text(made, encoding="utf-8")
+
+
+def _named(signals: list[str], device: Device, heard: list[str]) -> list[Step]:
+    """The steps of the signals that were asked for; ends the command for one that the device cannot give."""
+    able = find_driver(device.family).signals
+    for one in signals:
+        if one not in SIGNALS:
+            _cannot(f"there is no signal {one!r}; {device.family} gives: {', '.join(able) or 'what its mapping says'}")
+        if able and one not in able and one not in heard:
+            _cannot(f"{device.family} does not give {one}; it gives: {', '.join(able)}")
+    return [step_of(one) for one in signals]
+
+
+def _chosen(device: Device, heard: list[str], language: str, *, ask: bool) -> list[Step]:
+    """What to try with a device: what it can do, and of several the ones that the installer wants."""
+    steps, known = what_to_try(device.family, heard)
+    chinese = language == "zh-CN"
+    if not steps or (not known and not ask):
+        names = " ".join(f"--signal {step.signal}" for step in steps)
+        zh = f"还没有收到 {device.id} 的数据，不知道它是什么设备：请先触发它一次，或指定要测的信号 {names}"
+        en = f"nothing was heard of {device.id} yet that says what it is: trigger it once, or say what to try: {names}"
+        _cannot((zh if chinese else en).rstrip(": "))
+    if len(steps) == 1 or not ask:
+        return steps
+    for number, step in enumerate(steps, 1):
+        out.print(f"{number}  {step.zh if chinese else step.en}", highlight=False)
+    question = "测哪几项（如 1,3；回车为全部）" if chinese else "Which (such as 1,3; Enter for all)"
+    while (found := picked(typer.prompt(question, default="", show_default=False), len(steps))) is None:
+        out.print(f"1 – {len(steps)}")
+    return [steps[one] for one in found]
+
+
+def _cannot(text: str) -> NoReturn:
+    errors.print(f"yinling: {text}", highlight=False, soft_wrap=True)
+    raise typer.Exit(CANNOT)
 
 
 def _argument(text: str) -> tuple[str, Any]:
