@@ -33,6 +33,9 @@ def config_of(arguments: Sequence[str]) -> AssistConfig:
     )
     parser.add_argument("--on-scene-s", type=float, default=480.0, help="median time to arrive")
     parser.add_argument("--resolved-s", type=float, default=600.0, help="median time on the scene")
+    parser.add_argument(
+        "--false-alarms", type=float, default=0.0, help="share of alerts that turn out to be none, 0 to 1"
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="how many times faster than real time people work")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--journal", type=Path, help="file of JSON lines")
@@ -42,6 +45,7 @@ def config_of(arguments: Sequence[str]) -> AssistConfig:
         given.repeats,
         on_scene_s=(given.on_scene_s, 1.5),
         resolved_s=(given.resolved_s, 1.5),
+        false_alarms=given.false_alarms,
         stop_after=given.stop_after,
         seed=given.seed,
     )

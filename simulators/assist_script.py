@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 STAFF = ("王芳", "李强", "张敏", "刘洋", "陈静")
 Acknowledge = Literal["always", "never", "after_repeats"]
-ROUTINE = (("fall", "real_fall"), ("help_call", "real_help"))
+OUTCOMES: Mapping[str, str] = {
+    "fall": "real_fall",
+    **dict.fromkeys(("help_call", "smoke", "gas", "carbon_monoxide", "water_leak", "motionless"), "real_help"),
+    **dict.fromkeys(("struggle", "long_stay", "unattended", "no_sign_of_life", "heart_rate_low"), "real_help"),
+    **dict.fromkeys(("heart_rate_high", "spo2_low", "respiratory_rate_low", "glucose_low", "news2_high"), "real_help"),
+}
+"""What they find, by kind, where the alert was true; `other` for every kind that is not here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +28,7 @@ class Manner:
     """How the centre works; delays are (median, spread) in seconds: log-normal, spread is the factor of one sigma.
 
     acknowledge: "always", "never", or "after_repeats" once an alert has been repeated `repeats` times. false_alarms:
-    share of alerts that turn out to be none. ignores: share of alerts that
+    share of alerts that turn out to be none; what a scenario lets happen is real. ignores: share of alerts that
     nobody there takes. stop_after: last call-back it makes ("acknowledged" ... "resolved").
     """
 
@@ -29,7 +38,7 @@ class Manner:
     en_route_s: tuple[float, float] = (45.0, 1.5)
     on_scene_s: tuple[float, float] = (480.0, 1.5)
     resolved_s: tuple[float, float] = (600.0, 1.5)
-    false_alarms: float = 0.2
+    false_alarms: float = 0.0
     ignores: float = 0.0
     stop_after: str = "resolved"
     seed: int = 1
@@ -49,7 +58,7 @@ def script(manner: Manner, alert_id: str, kind: str, *, test: bool) -> list[Act]
     """The call-backs to an alert, in order."""
     rng = random.Random(f"{manner.seed}:{alert_id}")
     answering, going = rng.choice(STAFF), rng.choice(STAFF)
-    outcome = dict(ROUTINE).get(kind, "other")
+    outcome = OUTCOMES.get(kind, "other")
     if rng.random() < manner.false_alarms:
         outcome = "false_alarm"
     acts = [

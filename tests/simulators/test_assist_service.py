@@ -144,7 +144,7 @@ def test_people_answer_until_the_gateway_has_it() -> None:
                 "alert.on_scene",
                 "alert.resolved",
             ]
-            assert gateway.got[-1]["data"]["outcome"] in ("real_fall", "false_alarm")
+            assert gateway.got[-1]["data"]["outcome"] == "real_fall"
         await gateway.host.stop()
 
     asyncio.run(scene())
@@ -214,12 +214,25 @@ def test_scripts_are_the_same_for_the_same_seed() -> None:
     assert not answers_now(Manner("never"), 99)
 
 
+def test_what_happened_was_real_unless_asked_otherwise() -> None:
+    def found(kind: str, manner: Manner) -> set[str | None]:
+        return {script(manner, f"a{number}", kind, test=False)[-1].outcome for number in range(50)}
+
+    assert found("fall", Manner()) == {"real_fall"}
+    assert found("help_call", Manner()) == found("smoke", Manner()) == {"real_help"}
+    assert found("battery_low", Manner()) == {"other"}
+    assert found("fall", Manner(false_alarms=0.5)) == {"real_fall", "false_alarm"}
+    assert found("fall", Manner(false_alarms=1.0)) == {"false_alarm"}
+
+
 def test_as_a_process(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text(SECRET + "\n")
     journal = tmp_path / "j.jsonl"
     arguments = ["--secret-file", str(secret), "--callback-secret-file", str(secret), "--journal", str(journal)]
     assert config_of([*arguments, "--acknowledge", "never"]).manner.acknowledge == "never"
+    assert config_of([*arguments, "--false-alarms", "0.3"]).manner.false_alarms == 0.3
+    assert config_of(arguments).manner.false_alarms == 0.0
     command = [sys.executable, "-m", "simulators.assist_service", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
