@@ -186,7 +186,8 @@ def add_routes(api: FastAPI, door: Door) -> None:
     def home() -> Response:
         return RedirectResponse("/", 303)
 
-    api.add_api_route("/console", home, methods=["GET"], include_in_schema=False)
+    for path in ("/console", "/console/"):
+        api.add_api_route(path, home, methods=["GET"], include_in_schema=False)
     api.add_api_route("/console/login", login, methods=["GET", "POST"], include_in_schema=False)
     api.add_api_route("/console/enter", enter, methods=["GET", "POST"], include_in_schema=False)
     api.add_api_route("/console/session", session, methods=["GET"], include_in_schema=False)

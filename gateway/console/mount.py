@@ -17,6 +17,7 @@ from gateway.console.board import Watch
 from gateway.console.care_page import add_care
 from gateway.console.device_page import DevicePage
 from gateway.console.entry import HEADERS, Door, add_routes
+from gateway.console.missing import SCOPE_KEY, missing
 from gateway.console.page import Page
 from gateway.console.session import load_secret
 from gateway.console.statistics_page import add_statistics
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from gateway.console.frame import Frame
     from gateway.context import Context
 
-SCOPE_KEY = "yinling.console"
 API_PATHS = ("/api", "/health", "/metrics", "/docs", "/redoc", "/openapi.json")
 """Not the console's: their answers keep their own headers."""
 
@@ -70,6 +70,7 @@ def login_link(api: FastAPI, key_id: str, person: str) -> str:
 def _register_page() -> None:
     ui.page("/")(_home)
     ui.page("/devices")(_devices)
+    nicegui.app.add_exception_handler(404, missing)
 
 
 async def _home(request: Request) -> Response | None:

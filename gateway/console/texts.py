@@ -296,11 +296,21 @@ TEXTS: Mapping[str, Text] = {
         },
     ),
     **_family(
+        "missing",
+        {
+            "title": ("没有这个页面", "There is no such page"),
+            "why": ("地址可能写错了，或者页面已经不在了。", "The address may be mistyped, or the page is gone."),
+            "board": ("回到看板", "To the board"),
+        },
+    ),
+    **_family(
         "statistics",
         {
             "title": ("报警统计", "Alarm statistics"),
             "csv": ("下载表格（CSV）", "Table (CSV)"),
             "print": ("打印版", "For printing"),
+            "carers": ("同时在岗的护理员人数", "Carers at a time"),
+            "count": ("重新计算", "Count again"),
             "back": ("返回", "Back"),
         },
     ),

@@ -416,3 +416,33 @@ def test_who_may_what(site: Site) -> None:
         Role.INTEGRATOR: (True, True),
     }
     assert Visitor(Session("k", "夜班手机", 0), site.key(Role.VIEWER).key).name == "夜班手机"
+
+
+def test_the_console_is_found_at_its_name_too(site: Site) -> None:
+    async def act(client: Client) -> None:
+        for path in ("/console", "/console/"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["location"]) == (303, "/"), path
+
+    browse(site, act)
+
+
+def test_where_there_is_no_page_the_console_says_so_in_its_language(site: Site) -> None:
+    async def act(client: Client) -> None:
+        for path in ("/console/nowhere", "/nowhere"):
+            answer = await client.get(path)
+            assert answer.status_code == 404, path
+            assert "没有这个页面" in answer.text
+            assert "frame-ancestors" in answer.headers["content-security-policy"]
+        english = await client.get("/nowhere", headers={"cookie": "yinling_language=en"})
+        assert "There is no such page" in english.text
+        assert '<a class="y-link" id="y-board" href="/">To the board</a>' in english.text
+        assert "没有" not in english.text
+        part = await client.get("/_nicegui/no/such/part.js")
+        assert part.status_code == 404
+        assert "json" in part.headers["content-type"]
+        secret = site.key(Role.ADMIN).secret
+        problem = await client.get("/api/v1/nowhere", headers={"x-api-key": secret})
+        assert (problem.status_code, problem.json()["type"]) == (404, "urn:yinling:problem:not-found")
+
+    browse(site, act)
