@@ -1,68 +1,212 @@
-"""The monthly report: the statistics as a table (CSV) and as one printable page (HTML), in Chinese or English."""
+"""The monthly report: the statistics as a page for people, in Chinese or English; `report_csv.py` has the table."""
 
 from __future__ import annotations
 
-import csv
 import html
-import io
+import math
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING
 
 from analytics.kinds import KINDS
 from gateway.alerts.oncall import instant
+from gateway.alerts.report_words import (
+    ABOUT,
+    COLUMNS,
+    FAST,
+    HEADINGS,
+    MEASURES,
+    NO_ROWS,
+    NOTES,
+    NOTES_TITLE,
+    TITLE,
+    UNITS,
+)
+from gateway.tables import Part, Row, document, tables
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from zoneinfo import ZoneInfo
 
-    from gateway.alerts.statistics import Spread, Statistics
+    from gateway.alerts.statistics import KindNumbers, Spread, Statistics
 
-NOT_MEDICAL = ("本产品不是医疗器械。", "Not a medical device.")
-TITLE = ("报警月报", "Monthly report of alerts")
-HEADINGS = {
-    "numbers": ("概况", "Numbers"),
-    "kinds": ("按种类", "By kind"),
-    "top": ("报警最多的来源", "Those that alarm most"),
-}
-COLUMNS = {
-    "numbers": (("指标", "数值", "参考目标"), ("measure", "value", "usual target")),
-    "kinds": (("种类", "报警", "确有其事", "误报", "准确率"), ("kind", "raised", "real", "false", "precision")),
-    "top": (("来源", "种类", "报警", "占比"), ("source", "kind", "raised", "share")),
-}
-STYLE = (
-    "body{font-family:'Noto Sans SC','Microsoft YaHei',sans-serif;max-width:48em;margin:2em auto;color:#111}"
-    "table{border-collapse:collapse;width:100%;margin-bottom:1.5em}td,th{border:1px solid #999;padding:.3em .6em;"
-    "text-align:left}th{background:#eee}td:nth-child(n+2){font-variant-numeric:tabular-nums}h1{font-size:1.5em}"
-    "h2{font-size:1.15em}@page{size:A4;margin:18mm}@media print{body{margin:0;max-width:none}h2{break-after:avoid}}"
-)
+NS = 1_000_000_000
+NONE = "–"
 
-Row = tuple[str, ...]
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """One measured number: how many, of how many, a rate, or a spread of seconds; None: does not belong to it."""
+
+    count: int | None = None
+    of: int | None = None
+    rate: float | None = None
+    share: float | None = None
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the page is made of. site: its name. month: "2026-11"."""
+    """What the page is made of. site: its name; month: "2026-11"; names: of the sources, in Chinese and English.
+
+    limited: a reader who may see some residents only.
+    """
 
     site: str
     month: str
     statistics: Statistics
+    made_ns: int
+    zone: ZoneInfo
+    names: Mapping[str, tuple[str, str]]
     english: bool
+    limited: bool = False
 
     @property
-    def tables(self) -> dict[str, list[Row]]:
-        """The rows of each part, as text."""
-        column = int(self.english)
-        return {
-            "numbers": list(_numbers(self.statistics, column)),
+    def title(self) -> str:
+        """The heading."""
+        return f"{self.site} · {TITLE[self.english]} {self.month}"
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """What the numbers are about, as sentences: the period, how long was counted, who, how many carers."""
+        of = self.statistics
+        _, end_ns = span_of(self.month, self.zone)
+        facts = {
+            "begin": self._clock(of.from_ns),
+            "end": self._clock(of.to_ns),
+            "counted": self._clock(of.counted_from_ns),
+            "made": self._clock(self.made_ns),
+            "residents": str(of.residents),
+            "days": f"{of.resident_days:.1f}",
+            "carers": f"{of.carers:g}",
+        }
+        chosen = (
+            ("period", True),
+            ("going_on", of.to_ns < end_ns),
+            ("counted", of.counted_from_ns > of.from_ns),
+            ("limited", self.limited),
+            ("people", True),
+            ("made", True),
+        )
+        return tuple(ABOUT[name][self.english].format(**facts) for name, said in chosen if said)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The words of the tables, explained, and where the usual targets come from."""
+        return tuple(note[self.english] for note in NOTES)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The tables for people."""
+        measured = measures(self.statistics)
+        rows: dict[str, list[Row]] = {
+            "many": [
+                (self.measure_name(code), self._plain(number), MEASURES[code].target[self.english])
+                for code, number in measured.items()
+                if code not in FAST
+            ],
+            "fast": [
+                (
+                    self.measure_name(code),
+                    self._plain(measured[code]),
+                    *self._times(measured[code].spread),
+                    MEASURES[code].target[self.english],
+                )
+                for code in FAST
+            ],
             "kinds": [
-                (_kind(one.kind, column), str(one.raised), str(one.real), str(one.false), _percent(one.precision))
+                (
+                    self.kind_name(one.kind),
+                    *map(str, (one.raised, one.real, one.false, one.recovered, one.other, one.open)),
+                    percent(one.precision),
+                )
                 for one in self.statistics.kinds
+                if not one.technical
+            ],
+            "equipment": [
+                (self.kind_name(one.kind), *map(str, (one.raised, one.recovered, by_person(one), one.open)))
+                for one in self.statistics.kinds
+                if one.technical
             ],
             "top": [
-                (one.subject, _kind(one.kind, column), str(one.raised), _percent(one.share))
+                (self.source_name(one.subject), self.kind_name(one.kind), str(one.raised), percent(one.share))
                 for one in self.statistics.top
             ],
         }
+        return tuple(
+            Part(name, HEADINGS[name][self.english], COLUMNS[name][self.english], tuple(mine), self._no_rows(name))
+            for name, mine in rows.items()
+        )
+
+    def _no_rows(self, name: str) -> str:
+        return NO_ROWS[name][self.english] if name in NO_ROWS else ""
+
+    def measure_name(self, code: str) -> str:
+        """What a measure is called."""
+        return MEASURES[code].words[self.english].format(carers=f"{self.statistics.carers:g}")
+
+    def kind_name(self, name: str) -> str:
+        """What a kind is called; its own name where it is of another version."""
+        row = KINDS.get(name)
+        return (row.zh, row.en)[self.english] if row else name
+
+    def source_name(self, subject: str) -> str:
+        """What a source is called."""
+        return self.names[subject][self.english] if subject in self.names else subject
+
+    def _clock(self, at_ns: int) -> str:
+        return f"{datetime.fromtimestamp(at_ns // NS, self.zone):%Y-%m-%d %H:%M}"
+
+    def _plain(self, number: Number) -> str:
+        """A number of the measures without its times."""
+        count, of = (number.spread.number, number.spread.of) if number.spread else (number.count, number.of)
+        if count is None:
+            return percent(number.share) if number.share is not None else rate(number.rate)
+        if of is None:
+            return str(count)
+        among = together(("{} / {}", "{} of {}")[self.english].format(count, of))
+        return f"{among} ({percent(count / of)})" if of else among
+
+    def _times(self, spread: Spread | None) -> tuple[str, str]:
+        if spread is None:
+            return "", ""
+        return self._seconds(spread.median), self._seconds(spread.p95)
+
+    def _seconds(self, seconds: float | None) -> str:
+        if seconds is None:
+            return NONE
+        for least, size, unit in UNITS:
+            if seconds >= least:
+                return together(f"{seconds / size:.1f} {unit[self.english]}")
+        return NONE
+
+
+def measures(of: Statistics) -> dict[str, Number]:
+    """Every measure that is one number or one spread, by its code."""
+    return {
+        "raised": Number(of.raised),
+        "persons": Number(of.persons),
+        "equipment": Number(of.equipment),
+        "high": Number(of.by_priority["high"], of.raised),
+        "per_resident_day": Number(rate=of.per_resident_day),
+        "per_carer_hour": Number(rate=of.per_carer_hour),
+        "peak_10min": Number(of.peak_10min),
+        "floods": Number(of.floods),
+        "flood_share": Number(share=of.flood_share),
+        "chattering": Number(of.chattering),
+        "stale": Number(of.stale),
+        "to_delivered": Number(spread=of.to_delivered),
+        "to_acknowledged": Number(spread=of.to_acknowledged),
+        "to_on_scene": Number(spread=of.to_on_scene),
+        "answered_60s": Number(of.urgent_in_time, of.urgent_judged),
+        "never_answered": Number(of.never_answered, of.raised),
+        "ended_unanswered": Number(of.ended_unanswered, of.never_answered),
+    }
+
+
+def by_person(one: KindNumbers) -> int:
+    """How many a person ended, whatever it was."""
+    return one.real + one.false + one.other
 
 
 def span_of(month: str, zone: ZoneInfo) -> tuple[int, int]:
@@ -79,73 +223,33 @@ def so_far(from_ns: int, to_ns: int, now_ns: int) -> tuple[int, int]:
     return from_ns, min(to_ns, now_ns)
 
 
-def as_csv(report: Report) -> str:
-    """One table: part, then the columns of that part."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    for part, rows in report.tables.items():
-        writer.writerow((part, *COLUMNS[part][report.english]))
-        writer.writerows((part, *map(harmless, row)) for row in rows)
-    return out.getvalue()
+def body_html(report: Report) -> str:
+    """What stands below the heading: the sentences, the tables, and what their words mean."""
+    about = "".join(f"<p class='y-about'>{html.escape(line)}</p>" for line in report.about)
+    notes = "".join(f"<li>{html.escape(line)}</li>" for line in report.notes)
+    shown = tables(report.parts, english=report.english)
+    return f"{about}{shown}<h2>{NOTES_TITLE[report.english]}</h2><ul class='y-notes'>{notes}</ul>"
 
 
 def as_html(report: Report) -> str:
     """One page without anything from elsewhere."""
-    column = int(report.english)
-    title = html.escape(f"{report.site} · {TITLE[column]} {report.month}")
-    parts = "".join(
-        f"<h2>{HEADINGS[part][column]}</h2><table><tr>{''.join(f'<th>{h}</th>' for h in COLUMNS[part][column])}</tr>"
-        + "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        + "</table>"
-        for part, rows in report.tables.items()
-    )
-    language = "en" if report.english else "zh-CN"
-    return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{title}</h1>{parts}<p>{NOT_MEDICAL[column]}</p></body></html>\n"
-    )
+    return document(report.title, body_html(report), english=report.english)
 
 
-def _numbers(of: Statistics, column: int) -> list[Row]:
-    urgent = of.by_priority["high"]
-    table: list[tuple[tuple[str, str], str, str]] = [
-        (("报警", "alerts raised"), str(of.raised), ""),
-        (("其中高优先级", "of these high priority"), str(urgent), "≈ 5 %"),
-        (("报警到送达", "raised to delivered"), _seconds(of.to_delivered, column), "≤ 5 s"),
-        (("报警到应答", "raised to acknowledged"), _seconds(of.to_acknowledged, column), "≤ 60 s"),
-        (("报警到到场", "raised to on scene"), _seconds(of.to_on_scene, column), "≤ 15 min"),
-        (("高优先级 60 秒内应答", "high priority answered within 60 s"), _percent(of.answered_60s), "100 %"),
-        (("每位老人每天", "per resident and day"), _number(of.per_resident_day), ""),
-        (("每位护理员每小时", "per carer and hour"), _number(of.per_carer_hour), "≤ 6"),
-        (("报警成批（10 分钟超过 10 条）", "floods (more than 10 in 10 min)"), str(of.floods), "0"),
-        (("成批时间占比", "share of time in floods"), _percent(of.flood_share), "< 1 %"),
-        (("10 分钟内最多", "most within 10 min"), str(of.peak_10min), "≤ 10"),
-        (("反复抖动的来源", "chattering sources"), str(of.chattering), "0"),
-        (("超过 24 小时未结束", "open for more than 24 h"), str(of.stale), "< 5"),
-    ]
-    return [(words[column], value, target) for words, value, target in table]
+def percent(share: float | None) -> str:
+    """0.25 as "25.0 %", in one line."""
+    return NONE if share is None else together(f"{share * 100:.1f} %")
 
 
-def _kind(name: str, column: int) -> str:
-    row = KINDS.get(name)
-    return (row.zh, row.en)[column] if row else name
+def together(text: str) -> str:
+    """With blanks at which no line ends: a number stays with its unit."""
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
 
 
-def _seconds(spread: Spread, column: int) -> str:
-    if spread.median is None or spread.p95 is None:
-        return "–"
-    text = ("中位 {:.1f} s，95 % {:.1f} s（{} 次）", "median {:.1f} s, 95 % {:.1f} s ({} times)")[column]
-    return text.format(spread.median, spread.p95, spread.number)
-
-
-def _percent(share: float | None) -> str:
-    return "–" if share is None else f"{share:.1%}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
-
-
-def harmless(cell: str) -> str:
-    """A spreadsheet must not take a name for a formula."""
-    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@") else cell
+def rate(value: float | None) -> str:
+    """Two decimals; below 1 as many as three digits need, so that little is not nothing."""
+    if value is None:
+        return NONE
+    if value == 0 or value >= 1:
+        return f"{value:.2f}" if value else "0"
+    return f"{value:.{2 - math.floor(math.log10(value))}f}"

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import asdict
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from gateway.alerts.statistics import DAY_NS, Spread, compute, read
+from gateway.alerts.happened import statistics_of
+from gateway.alerts.report import so_far, span_of
+from gateway.alerts.statistics import DAY_NS, Statistics
 from gateway.api.caller import ContextDep, Needs, audit_read, in_database
 from gateway.api.forms import Answer, Moment, moment
 from gateway.api.keys import ApiKey
 from gateway.api.problems import Problem, responses
 from gateway.api.scopes import Scope
 from gateway.api.times import Instant
+from gateway.context import Context
 
 router = APIRouter(prefix="/api/v1/statistics", tags=["alerts"])
 Reader = Annotated[ApiKey, Depends(Needs(Scope.ALERTS_READ))]
@@ -21,21 +25,39 @@ USUAL_NS = 30 * DAY_NS
 LONGEST_NS = 400 * DAY_NS
 
 
+class StatisticsQuery(BaseModel):
+    """The span: a month of the site's calendar, or since and until. Nothing else is taken."""
+
+    model_config = ConfigDict(extra="forbid")
+    month: Annotated[str | None, Field(max_length=7, description="Such as 2026-11", examples=["2026-11"])] = None
+    since: Annotated[Instant | None, Field(description="30 days before the end where left out")] = None
+    until: Annotated[Instant | None, Field(description="Now where left out; nothing later than now counts")] = None
+    carers: Annotated[float, Field(gt=0, le=10_000, description="How many carers are there at a time")] = 1.0
+
+
 class SpreadAnswer(Answer):
-    """Seconds; null when there was nothing to measure."""
+    """Seconds, over `number` of `of` alerts; null when there was nothing to measure."""
 
     number: int
+    of: int
     median: float | None
     p95: float | None
 
 
 class KindAnswer(Answer):
-    """One kind. precision: real among real and false, by the outcomes that people gave."""
+    """One kind: raised = real + false + recovered + other + open, by the outcomes that people gave.
+
+    recovered: ended by itself. open: not judged yet. precision: real among real and false, null for equipment.
+    """
 
     kind: str
+    technical: bool
     raised: int
     real: int
     false: int
+    recovered: int
+    other: int
+    open: int
     precision: float | None
 
 
@@ -49,19 +71,31 @@ class SourceAnswer(Answer):
 
 
 class StatisticsAnswer(Answer):
-    """One span. answered_60s: share of the most urgent acknowledged within 60 s. Tests are not counted."""
+    """One span. Tests are not counted. Rates are over the time since `counted_from`."""
 
     begins: Moment
     ends: Moment
+    counted_from: Annotated[Moment, Field(description="From when on there was a resident, or an alert")]
+    residents: int
+    resident_days: float
+    carers: float
     raised: int
+    persons: Annotated[int, Field(description="Of these about persons")]
+    equipment: Annotated[int, Field(description="Of these about equipment")]
     by_priority: dict[str, int]
     to_delivered: SpreadAnswer
-    to_acknowledged: SpreadAnswer
+    to_acknowledged: Annotated[SpreadAnswer, Field(description="Until a person took it, or ended it at once")]
     to_on_scene: SpreadAnswer
-    answered_60s: float | None
+    never_answered: Annotated[int, Field(description="No person has taken or ended them")]
+    ended_unanswered: Annotated[int, Field(description="Of these ended by themselves")]
+    urgent_judged: Annotated[int, Field(description="Of high priority, and open for 60 s or answered")]
+    urgent_in_time: Annotated[int, Field(description="Of these answered within 60 s")]
+    answered_60s: Annotated[float | None, Field(description="urgent_in_time among urgent_judged")]
     kinds: list[KindAnswer]
-    per_resident_day: float | None
-    per_carer_hour: float
+    per_resident_day: Annotated[
+        float | None, Field(description="Alerts about persons; null before one day was counted")
+    ]
+    per_carer_hour: Annotated[float | None, Field(description="All alerts; null before one hour was counted")]
     floods: Annotated[int, Field(description="More than 10 alarms in 10 minutes")]
     flood_share: float
     peak_10min: int
@@ -72,51 +106,39 @@ class StatisticsAnswer(Answer):
 
 @router.get("", summary="Alarm statistics · 报警统计", responses=responses())
 async def get_statistics(
-    context: ContextDep,
-    key: Reader,
-    *,
-    since: Annotated[Instant | None, Query(description="30 days before the end where left out")] = None,
-    until: Annotated[Instant | None, Query(description="Now where left out")] = None,
-    carers: Annotated[float, Query(gt=0, le=10_000, description="How many carers are there at a time")] = 1.0,
+    context: ContextDep, key: Reader, query: Annotated[StatisticsQuery, Query()]
 ) -> StatisticsAnswer:
     """Over at most 400 days. A key for some residents gets the numbers about them alone."""
-    to_ns = context.clock() if until is None else until
-    from_ns = max(0, to_ns - USUAL_NS) if since is None else since
-    if not 0 < to_ns - from_ns <= LONGEST_NS:
-        raise Problem("invalid", "since must be before until, by at most 400 days")
+    now_ns = context.clock()
+    from_ns, to_ns = _span(query, context, now_ns)
 
-    def count() -> StatisticsAnswer:
-        residents = [one.id for one in context.registry.residents() if key.may_see(one.id)]
+    def count() -> Statistics:
         with context.database.read() as session:
-            facts = read(session, from_ns, to_ns, residents=None if key.residents is None else residents)
-        found = compute(facts, from_ns, to_ns, residents=len(residents), carers=carers)
-        return StatisticsAnswer(
-            begins=moment(from_ns),
-            ends=moment(to_ns),
-            raised=found.raised,
-            by_priority=dict(found.by_priority),
-            to_delivered=_spread(found.to_delivered),
-            to_acknowledged=_spread(found.to_acknowledged),
-            to_on_scene=_spread(found.to_on_scene),
-            answered_60s=found.answered_60s,
-            kinds=[
-                KindAnswer(kind=k.kind, raised=k.raised, real=k.real, false=k.false, precision=k.precision)
-                for k in found.kinds
-            ],
-            per_resident_day=found.per_resident_day,
-            per_carer_hour=found.per_carer_hour,
-            floods=found.floods,
-            flood_share=found.flood_share,
-            peak_10min=found.peak_10min,
-            chattering=found.chattering,
-            stale=found.stale,
-            top=[SourceAnswer(subject=s.subject, kind=s.kind, raised=s.raised, share=s.share) for s in found.top],
-        )
+            return statistics_of(session, from_ns, to_ns, now_ns, residents=key.residents, carers=query.carers)
 
-    answer = await in_database(context, count)
+    found = await in_database(context, count)
     await audit_read(context, key, "statistics.read", "alerts")
-    return answer
+    return _answer(found)
 
 
-def _spread(of: Spread) -> SpreadAnswer:
-    return SpreadAnswer(number=of.number, median=of.median, p95=of.p95)
+def _span(query: StatisticsQuery, context: Context, now_ns: int) -> tuple[int, int]:
+    """The span that is asked for, up to now. Raises Problem."""
+    if query.month is not None:
+        if query.since is not None or query.until is not None:
+            raise Problem("invalid", "either month, or since and until")
+        try:
+            return so_far(*span_of(query.month, context.settings.site.zone), now_ns)
+        except ValueError as error:
+            raise Problem("invalid", "month: one that has begun, such as 2026-11") from error
+    to_ns = now_ns if query.until is None else min(query.until, now_ns)
+    from_ns = max(0, to_ns - USUAL_NS) if query.since is None else query.since
+    if not 0 < to_ns - from_ns <= LONGEST_NS:
+        raise Problem("invalid", "since must be before until and before now, by at most 400 days")
+    return from_ns, to_ns
+
+
+def _answer(found: Statistics) -> StatisticsAnswer:
+    plain: dict[str, Any] = asdict(found)
+    for name, wire in (("from_ns", "begins"), ("to_ns", "ends"), ("counted_from_ns", "counted_from")):
+        plain[wire] = moment(plain.pop(name))
+    return StatisticsAnswer.model_validate(plain)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gateway.daily import runs
-from gateway.daily.printed import Part, Printed
+from gateway.daily.printed import Printed
 from gateway.daily.tasks import TASK_KINDS
+from gateway.tables import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -104,7 +105,13 @@ def printed(of: Coverage, title: str, names: Mapping[str, str], *, english: bool
     )
     parts = (
         Part("visits", ("探访关爱", "Visits")[column], heading, tuple(rows)),
-        Part("tasks", ("照护任务", "Care tasks")[column], columns, tasks),
+        Part(
+            "tasks",
+            ("照护任务", "Care tasks")[column],
+            columns,
+            tasks,
+            ("本月没有任务。", "No tasks in this month.")[column],
+        ),
     )
     return Printed(title, parts, english)
 

@@ -3,23 +3,11 @@
 from __future__ import annotations
 
 import csv
-import html
 import io
 from dataclasses import dataclass
 
-from gateway.alerts.report import NOT_MEDICAL, STYLE, harmless
-
-Row = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One table. name: for machines, the first column of the CSV."""
-
-    name: str
-    heading: str
-    columns: Row
-    rows: tuple[Row, ...]
+from gateway.tables import Part, document, harmless
+from gateway.tables import tables as tables_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +31,9 @@ def as_csv(printed: Printed) -> str:
 
 def as_html(printed: Printed) -> str:
     """One page without anything from elsewhere."""
-    title, language = html.escape(printed.title), "en" if printed.english else "zh-CN"
-    return (
-        f'<!doctype html><html lang="{language}"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body><h1>{title}</h1>{tables(printed)}"
-        f"<p>{NOT_MEDICAL[printed.english]}</p></body></html>\n"
-    )
+    return document(printed.title, tables(printed), english=printed.english)
 
 
 def tables(printed: Printed) -> str:
     """The tables alone, for a page of the console."""
-    return "".join(
-        f"<h2>{html.escape(part.heading)}</h2><div class='y-scroll'><table><tr>"
-        f"{''.join(f'<th>{html.escape(one)}</th>' for one in part.columns)}</tr>"
-        + "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in part.rows)
-        + "</table></div>"
-        for part in printed.parts
-    )
+    return tables_of(printed.parts, english=printed.english)

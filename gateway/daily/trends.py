@@ -16,8 +16,9 @@ from sqlalchemy import func, select
 
 from gateway.alerts.oncall import instant, local
 from gateway.daily.night_book import nights_of
-from gateway.daily.printed import Part, Printed
+from gateway.daily.printed import Printed
 from gateway.models import AlertRow
+from gateway.tables import Part
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -94,7 +95,8 @@ def printed_weeks(weeks: Sequence[Week], title: str, *, english: bool) -> Printe
         for one in weeks
     )
     heading = ("每周小结：睡眠、失禁、游走、活动", "By week: sleep, continence, wandering, activity")[english]
-    return Printed(title, (Part("weeks", heading, head, rows),), english)
+    nothing = ("还没有每周小结。", "No week has been summed up yet.")[english]
+    return Printed(title, (Part("weeks", heading, head, rows, nothing),), english)
 
 
 def _week(session: Session, store: SeriesStore, resident_id: str, monday: date, zone: ZoneInfo) -> Week:
@@ -152,7 +154,8 @@ def night_rows(nights: Sequence[MadeNight], zone: ZoneInfo, *, english: bool) ->
         numbers = (report.asleep_min, report.exits, report.heart_rate_low, report.respiratory_rate, report.spo2_lowest)
         begin = f"{local(report.from_ns, zone):%H:%M}"
         rows.append((one.night.isoformat(), begin, up, str(report.in_bed_min), *map(_whole, numbers)))
-    return Part("nights", ("睡眠日报", "Nights")[english], head, tuple(rows))
+    nothing = ("还没有睡眠日报。", "No night has been reported yet.")[english]
+    return Part("nights", ("睡眠日报", "Nights")[english], head, tuple(rows), nothing)
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

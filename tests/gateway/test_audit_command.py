@@ -110,7 +110,10 @@ def test_the_monthly_report(site: tuple[Path, Database]) -> None:
     month = time.strftime("%Y-%m", time.gmtime(NOW / 1e9))
     shown = run(folder, "report", "--month", month)
     assert shown.exit_code == 0
-    assert "报警到应答" in shown.stdout
+    for words in ("报警到应答", "统计时间", "同时 1 人在岗", "ISA-18.2"):
+        assert words in shown.stdout.replace("\n", ""), words
+    english = run(folder, "report", "--month", month, "--language", "en", "--carers", "2").stdout
+    assert "Carers at a time: 2" in english.replace("\n", " ")
     result = run(
         folder,
         "report",
@@ -124,6 +127,6 @@ def test_the_monthly_report(site: tuple[Path, Database]) -> None:
         "en",
     )
     assert result.exit_code == 0, result.output
-    assert (folder / "r.csv").read_bytes().startswith(b"\xef\xbb\xbfnumbers,measure")
+    assert (folder / "r.csv").read_bytes().startswith(b"\xef\xbb\xbftable,code,name,")
     assert "Help call" in (folder / "r.html").read_text(encoding="utf-8")
     assert run(folder, "report", "--month", "soon").exit_code == 2

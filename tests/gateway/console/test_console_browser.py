@@ -31,6 +31,20 @@ pytestmark = [
 ]
 
 FALL = "[data-alert]"
+CUT_APART = """() => {
+  const range = document.createRange();
+  const apart = [];
+  for (const cell of document.querySelectorAll('.y-scroll th, .y-scroll td')) {
+    const text = cell.firstChild;
+    for (const word of text ? text.data.matchAll(/[A-Za-z]+/g) : []) {
+      range.setStart(text, word.index);
+      range.setEnd(text, word.index + word[0].length);
+      if (new Set([...range.getClientRects()].map((one) => one.top)).size > 1) apart.push(word[0]);
+    }
+  }
+  return apart;
+}"""
+"""Words in tables of which one part stands in one line and another in the next."""
 
 
 @pytest.fixture(scope="module")
@@ -562,31 +576,41 @@ def test_the_alert_tells_its_step_whom_it_told_and_who_is_on_call(
     assert page.evaluate(CONTRAST) == []
 
 
-@pytest.mark.parametrize(("size", "language"), [(PHONE, "zh-CN"), (DESK, "en")])
+@pytest.mark.parametrize(("size", "language"), [(PHONE, "zh-CN"), (PHONE, "en"), (DESK, "en")])
 def test_the_page_of_statistics(
     box: Site, open_page: Open, pictures: Path, size: dict[str, int], language: str
 ) -> None:
+    english = language == "en"
     fall = box.find("fall", "r2", "w2")
     box.alerts.acknowledge(fall, "王芳", box.now())
     page = open_page(box.key(Role.OPERATOR), size=size, language=language)
     page.click(".y-menu summary")
     page.click("#y-statistics")
-    expect(page.locator("h1")).to_contain_text("Alarm statistics" if language == "en" else "报警统计")
-    expect(page.locator("table").first).to_contain_text("raised to acknowledged" if language == "en" else "报警到应答")
-    expect(page.locator("table").nth(1)).to_contain_text("Fall" if language == "en" else "跌倒")
+    expect(page.locator("h1")).to_contain_text("Alarm statistics" if english else "报警统计")
+    fast, kinds = page.locator("table").nth(1), page.locator("table").nth(2)
+    expect(fast).to_contain_text("raised to acknowledged" if english else "报警到应答")
+    expect(kinds).to_contain_text("Fall" if english else "跌倒")
+    expect(page.locator(".y-notes")).to_contain_text("ISA-18.2")
     page.screenshot(path=pictures / f"statistics-{size['width']}-{language}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     assert page.evaluate(CONTRAST) == []
+    assert page.evaluate(CUT_APART) == [], "a word is broken letter by letter"
     with page.expect_download() as download:
         page.click("#y-csv")
     content = Path(download.value.path()).read_bytes()
-    assert content.startswith(b"\xef\xbb\xbfnumbers,")
+    assert content.startswith(b"\xef\xbb\xbftable," if english else "\ufeff表,".encode())
     page.click("#y-print")
-    expect(page.locator("h1")).to_contain_text("Monthly report" if language == "en" else "月报")
+    expect(page.locator("h1")).to_contain_text("Monthly report" if english else "月报")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     page.go_back(wait_until="commit")
+    expect(page.locator("#y-after")).to_have_count(0)  # the next month has not begun
+    page.fill("#carers", "4")
+    page.click("#y-carers button")
+    expect(page.locator("table").first).to_contain_text("4 at a time" if english else "同时 4 人")
     page.click("#y-before")
     expect(page.locator("#y-after")).to_be_visible()
-    page.goto(f"{box.url}/console/statistics?month=nonsense", wait_until="commit")
+    expect(page.locator("table").first).to_contain_text("4 at a time" if english else "同时 4 人")
+    page.goto(f"{box.url}/console/statistics?month=nonsense&carers=nan", wait_until="commit")
     expect(page).to_have_url(f"{box.url}/console/statistics")
 
 
