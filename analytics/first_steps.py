@@ -78,6 +78,21 @@ FIRST_STEPS: Mapping[str, FirstStep] = {
         "Call an ambulance for chest pain, short breath, dizziness or a weak side; else feel the pulse and have an ECG "
         "done within days.",
     ),
+    "slow_rhythm": FirstStep(
+        "去看老人：人清醒吗、头晕吗；晕倒或叫不醒打 120；没有不适就看胸带贴好没有。",
+        "Go and see: awake, dizzy? Call an ambulance if they have fainted or do not wake; if well, see that the strap "
+        "sits well.",
+    ),
+    "fast_rhythm": FirstStep(
+        "去看老人：让其坐下休息；胸痛、气短、要晕倒就打 120；不然记下时间，告诉医生。",
+        "Go and see; let the person sit and rest; call an ambulance for chest pain, short breath or faintness; "
+        "else note the time and tell the doctor.",
+    ),
+    "heart_pause": FirstStep(
+        "去看老人：晕倒过或眼前发黑就打 120；没有就请坐下，看胸带贴好没有，今天告诉医生。",
+        "Go and see: call an ambulance if they fainted or it went black; else let them sit, see that the strap sits "
+        "well, and tell the doctor today.",
+    ),
     "heart_rate_high": FirstStep(
         "去看老人：让其坐下休息；胸闷、气短就打 120。",
         "Go and see; let the person sit and rest; call an ambulance for chest pain or short breath.",

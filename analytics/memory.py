@@ -14,6 +14,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from numpy.typing import NDArray
+
     from analytics.slots import SlotTable
 
 Plain = dict[str, Any]
@@ -34,15 +36,24 @@ def restore_row(table: SlotTable, row: int, state: Mapping[str, Any], names: Ite
     for name in names:
         column = table[name]
         try:
-            value = np.array(_nan(state[name]), dtype=np.float64)
+            value = _array(state[name], whole=column.dtype.kind == "i")
             fits = value.shape == column.shape[1:] and (column.dtype.kind == "f" or bool(np.isfinite(value).all()))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise UnfitStateError(f"{name}: {error!r}") from error
         if not fits:
             raise UnfitStateError(f"{name} does not fit")
         values[name] = value.astype(column.dtype)
     for name, value in values.items():
         table[name][row] = value
+
+
+def _array(value: Any, *, whole: bool) -> NDArray[Any]:
+    """Numbers as an array; whole ones exactly, however large (nanoseconds)."""
+    if whole:
+        found = np.array(value)
+        if found.dtype.kind == "i":
+            return found
+    return np.array(_nan(value), dtype=np.float64)
 
 
 def _plain(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Beats of many series to episodes of possible fibrillation: when one begins, and when it is over.
 
 `advance` is all that the live detector and the evaluation do with beats. Episode: the level (`model`) says
-fibrillation over SHORTEST_S (30 s, the least that guidelines call atrial fibrillation: ESC 2020 and 2024). It is over
+fibrillation over SHORTEST_S (30 s, the least single-lead ECG that ESC 2020 calls atrial fibrillation). It is over
 when nothing of it was seen for OVER_S; what returns earlier belongs to it.
 """
 
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from analytics.rhythm.model import DELAY, END, LEAD, SHIPPED, TURN_AT, Line, follow, odds_of
+from analytics.rhythm.irregularity import REACH, features, marks
+from analytics.rhythm.model import DELAY, END, LEAD, SHIPPED, TURN_AT, Line, follow
+from analytics.rhythm.runs import NEVER, held, last
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +24,8 @@ SHORTEST_S = 30.0
 OVER_S = 1800.0
 SHORTEST_NS = int(SHORTEST_S * SECOND_NS)
 OVER_NS = int(OVER_S * SECOND_NS)
-NEVER = -(2**62)
+NARROW = 32
+"""Few new beats (live: one or two) are marked without the whole window before them."""
 LOWEST_MS, HIGHEST_MS = 200.0, 2500.0
 """Intervals outside belong to no rhythm that can be judged (300 to 24 a minute): junk, or a pause."""
 
@@ -31,12 +34,14 @@ LOWEST_MS, HIGHEST_MS = 200.0, 2500.0
 class Past:
     """What is kept of s series between calls.
 
-    log_ms, at_ns: the last LEAD beats (s, LEAD). count: beats known (s,). level, fibrillates, since_ns, seen_ns (last
+    log_ms, at_ns: the last LEAD beats (s, LEAD). sums: what the window without its first beat adds up to (s, 6), see
+    `sums_of`. count: beats known (s,). level, fibrillates, since_ns, seen_ns (last
     beat in fibrillation), open, opened_ns (where the episode began): (s,).
     """
 
     log_ms: NDArray[np.int64]
     at_ns: NDArray[np.int64]
+    sums: NDArray[np.int64]
     count: NDArray[np.int64]
     level: NDArray[np.int64]
     fibrillates: NDArray[np.bool_]
@@ -62,11 +67,20 @@ class Course(NamedTuple):
     opened_ns: NDArray[np.int64]
 
 
+def sums_of(log_ms: NDArray[np.int64]) -> NDArray[np.int64]:
+    """`Past.sums` (s, 6) from `Past.log_ms` (s, LEAD)."""
+    return np.asarray(marks(log_ms)[:, REACH:].sum(axis=1))
+
+
+NOTHING = sums_of(np.zeros((1, LEAD), np.int64))[0]
+
+
 def fresh(series: int) -> Past:
     """The state of series of which nothing is known."""
     return Past(
         np.zeros((series, LEAD), np.int64),
         np.full((series, LEAD), NEVER, np.int64),
+        np.tile(NOTHING, (series, 1)),
         np.zeros(series, np.int64),
         np.full(series, -END, np.int64),
         np.zeros(series, np.bool_),
@@ -90,49 +104,43 @@ def advance(
     logs = np.concatenate([past.log_ms, log_ms], axis=1)
     times = np.concatenate([past.at_ns, at_ns], axis=1)
     complete = past.count[:, None] + np.arange(width) >= LEAD
-    level = follow(np.where(known & complete, odds_of(line, logs), 0), past.level)
+    entering, leaving = _moving(logs, width)
+    entering, leaving = entering * known[:, :, None], leaving * known[:, :, None]
+    sums = past.sums[:, None] + np.cumsum(entering, axis=1) - np.cumsum(leaving, axis=1) + leaving
+    odds = line.thousandths(features(np.maximum(sums, 0)))
+    level = follow(np.where(known & complete, odds, 0), past.level)
     of_ns = times[:, LEAD - DELAY : LEAD - DELAY + width]
 
-    fibrillates = _held(known & (level >= TURN_AT), known & (level <= -TURN_AT), past.fibrillates)
+    fibrillates = held(known & (level >= TURN_AT), known & (level <= -TURN_AT), past.fibrillates)
     before = np.concatenate([past.level[:, None], level[:, :-1]], axis=1)
-    since_ns = _last(of_ns, (level > 0) & (before <= 0), past.since_ns)
-    seen_ns = _last(of_ns, fibrillates & known, past.seen_ns)
+    since_ns = last(of_ns, (level > 0) & (before <= 0), past.since_ns)
+    seen_ns = last(of_ns, fibrillates & known, past.seen_ns)
     begins = known & fibrillates & (of_ns - since_ns >= SHORTEST_NS)
     over = known & ~fibrillates & (of_ns - np.maximum(seen_ns, 0) >= OVER_NS)
-    held = _held(begins, over, past.open)
-    opens = held & ~np.concatenate([past.open[:, None], held[:, :-1]], axis=1)
-    opened_ns = _last(since_ns, opens, past.opened_ns)
-    course = Course(of_ns, level, fibrillates, since_ns, seen_ns, held, opened_ns)
+    going = held(begins, over, past.open)
+    opens = going & ~np.concatenate([past.open[:, None], going[:, :-1]], axis=1)
+    opened_ns = last(since_ns, opens, past.opened_ns)
+    course = Course(of_ns, level, fibrillates, since_ns, seen_ns, going, opened_ns)
 
     rows = np.arange(len(counts))
     kept = counts[:, None] + np.arange(LEAD)
     return Past(
         logs[rows[:, None], kept],
         times[rows[:, None], kept],
+        past.sums + entering.sum(axis=1) - leaving.sum(axis=1),
         past.count + counts,
         level[:, -1].copy(),
         fibrillates[:, -1].copy(),
         since_ns[:, -1].copy(),
         seen_ns[:, -1].copy(),
-        held[:, -1].copy(),
+        going[:, -1].copy(),
         opened_ns[:, -1].copy(),
     ), course
 
 
-def _held(up: NDArray[np.bool_], down: NDArray[np.bool_], start: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """True from where `up` is until where `down` is; (s, k), from `start` (s,) on."""
-    index = _latest(up | down)
-    rows = np.arange(len(start))[:, None]
-    return np.where(index >= 0, up[rows, np.maximum(index, 0)], start[:, None])
-
-
-def _last(values: NDArray[np.int64], where: NDArray[np.bool_], start: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The value at the latest column, up to each, where `where` holds; `start` before the first."""
-    index = _latest(where)
-    rows = np.arange(len(start))[:, None]
-    return np.where(index >= 0, values[rows, np.maximum(index, 0)], start[:, None])
-
-
-def _latest(where: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Index of the latest column, up to each, where `where` holds; -1 before the first."""
-    return np.maximum.accumulate(np.where(where, np.arange(where.shape[1]), -1), axis=1)
+def _moving(logs: NDArray[np.int64], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Marks of the new beats, and of the first ones of their windows: (s, width, 6) each."""
+    if width > NARROW:
+        every = marks(logs)
+        return every[:, LEAD:], every[:, REACH : REACH + width]
+    return marks(logs[:, LEAD - REACH :])[:, REACH:], marks(logs[:, : REACH + width])[:, REACH:]

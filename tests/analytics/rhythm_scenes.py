@@ -49,9 +49,9 @@ def readings(interval_ms: NDArray[np.float64], device: str = "strap", start_s: f
 
 
 def rhythm_scene() -> Scenario:
-    """Three minutes of fibrillation between sinus rhythm, and beside them ectopic beats."""
-    ill = readings(np.concatenate([sinus(100), fibrillation(250), sinus(60, seed=5)]), "strap")
-    well = readings(np.concatenate([ectopic(200), bigeminy(200)]), "bed")
+    """Two minutes of fibrillation between sinus rhythm, and beside them ectopic beats."""
+    ill = readings(np.concatenate([sinus(25), fibrillation(180), sinus(15, seed=5)]), "strap")
+    well = readings(np.concatenate([ectopic(90), bigeminy(90)]), "bed")
     every = tuple(sorted([*ill, *well], key=lambda o: o.received_ns))
     devices = {"strap": "zhang", "bed": "li", "spare": None}
     return Scenario("rhythm", devices, every, T0, every[-1].received_ns, frozenset({"possible_af"}))

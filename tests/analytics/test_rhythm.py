@@ -64,7 +64,7 @@ def test_doubtful_stored_and_impossible_beats_count_for_nothing() -> None:
     watch.ingest(spoiled)
     assert watch.step(T0) == []
     assert watch.rejected == 0
-    watch.ingest([replace(good[0], value=150.0), replace(good[1], value=4000.0), replace(good[2], value=float("nan"))])
+    watch.ingest([replace(good[0], value=150.0), replace(good[1], value=6000.0), replace(good[2], value=float("nan"))])
     assert watch.rejected == 3
     watch.ingest(good)
     assert [one.resident_id for one in watch.step(T0)] == [None]
