@@ -2,8 +2,9 @@
 
 A part is any `Detector`. What it may offer beyond the protocol is used when it is there: `signals` (the names it wants;
 absent or None: all), further keyword arguments of `attach` (options of a device), `close(episode)`,
-`resume(finding, now_ns)`, `set_care(resident_id, care)`, `pending_devices()`, `take(columns, chosen)` (in place of
-`ingest`, see `analytics/columns.py`), and what `analytics.memory` describes.
+`resume(finding, now_ns)`, `set_care(resident_id, care)`, `pending_devices()`, `derived()` (readings that it has made of
+waves; parts that ask for their signals by name get them), `take(columns, chosen)` (in place of `ingest`, see
+`analytics/columns.py`), and what `analytics.memory` describes.
 
 A part that raises keeps no other from its work: `ingest` and `step` see all parts through and then raise
 `PartsFailedError`. What the others have found is given out by the next `step`, after the failed parts were exchanged
@@ -32,6 +33,7 @@ from analytics.surroundings import FallSurroundings
 from analytics.technical import TechnicalWatch
 from analytics.vitals.watch import CHINA_S, VitalWatch
 from analytics.vitals.weight import WeightGain
+from analytics.waves.readings import WaveReadings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 
     from analytics.care import Care
     from analytics.findings import Detector, Finding
-    from device_drivers.observations import Observation
+    from device_drivers.observations import Observation, Reading
 
 Part = TypeVar("Part")
 
@@ -71,6 +73,8 @@ class Engine:
     def __init__(self, *detectors: Detector | tuple[Detector, Iterable[str]], fusion: FallFusion | None = None) -> None:
         self._fusion = fusion or FallFusion()
         self._found: list[Finding] = []
+        self.derived: list[Reading] = []
+        """Readings that came of waves in the last `ingest`."""
         self._parts: list[Detector] = []
         self._wants: list[frozenset[str] | None] = []
         for part in detectors:
@@ -107,6 +111,7 @@ class Engine:
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Hand each part what it asks for."""
+        self.derived = []
         if not observations:
             return
         columns = Columns(observations, self._names)
@@ -117,6 +122,7 @@ class Engine:
                 self._give(number, part, columns, chosen)
             except Exception as error:  # noqa: BLE001 - told to the caller when the others are done
                 errors[number] = error
+        self._derive(errors)
         if errors:
             raise PartsFailedError(errors)
 
@@ -191,6 +197,23 @@ class Engine:
         asked = (getattr(part, "pending_devices", None) for part in self._parts)
         return set().union(*(pending() for pending in asked if pending is not None))
 
+    def _derive(self, errors: dict[int, Exception]) -> None:
+        """Readings that parts have made of waves, handed to those who ask for such signals by name."""
+        for number, part in enumerate(self._parts):
+            derive = getattr(part, "derived", None)
+            if derive is not None and number not in errors:
+                self.derived += derive()
+        if not self.derived:
+            return
+        columns = Columns(self.derived, self._names)
+        for number, part in enumerate(self._parts):
+            if self._wants[number] is None or hasattr(part, "derived"):
+                continue
+            try:
+                self._give(number, part, columns, np.flatnonzero(self._wanted[number][columns.signal]))
+            except Exception as error:  # noqa: BLE001 - told to the caller when the others are done
+                errors[number] = error
+
     def _give(self, number: int, part: Detector, columns: Columns, chosen: NDArray[np.int64]) -> None:
         if not chosen.size:
             return
@@ -233,6 +256,7 @@ def default_engine(
         HomeWatch(offset_s),
         HabitWatch(offset_s),
         ZoneWatch(),
+        WaveReadings(),
         RhythmWatch(),
         ApnoeaWatch(offset_s),
         TechnicalWatch(path_delay_s=path_delay_s, path_grace_s=path_grace_s),

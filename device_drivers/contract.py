@@ -30,7 +30,9 @@ DRIVER_FAULT = "driver_fault"
 LATEST_NS = 2**62
 """Times beyond (year 2116) or before 1970 are no times."""
 AXES: Mapping[str, int] = {"accel": 3, "gyro": 3}
-"""Columns of `Samples.values`; 1 for every other waveform."""
+"""Columns of `Samples.values`; 1 for every other waveform that is not in CHANNELS."""
+CHANNELS: Mapping[str, int] = {"pulse_wave": 4, "bed_wave": 4}
+"""Waveforms of one to so many columns."""
 _FAMILY = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _RANGES = {row.name: (row.low, row.high) for row in SIGNALS.values() if row.kind is SignalKind.READING}
 _HERE = Path(__file__)
@@ -258,6 +260,8 @@ def _samples_faults(one: Any, row: Signal) -> Iterator[str]:
     values = one.values
     if not isinstance(values, np.ndarray) or values.dtype != np.float32:
         yield f"{row.name}: values is no array of float32"
+    elif row.name in CHANNELS and values.ndim == 2 and 1 <= values.shape[1] <= CHANNELS[row.name] and len(values):
+        pass
     elif values.ndim != 2 or values.shape[1] != columns or not len(values):
         yield f"{row.name}: values has the shape {values.shape}: write (n, {columns})"
     if type(one.rate_hz) not in _NUMBERS or not 0 < one.rate_hz < math.inf:

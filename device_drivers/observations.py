@@ -53,7 +53,10 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One number, or absent (`value is None`) with the reason in `quality`."""
+    """One number, or absent (`value is None`) with the reason in `quality`.
+
+    derived: the gateway has computed it from the device's wave; the device itself did not say it.
+    """
 
     device_id: str
     signal: str
@@ -62,6 +65,7 @@ class Reading:
     received_ns: int
     quality: Quality = Quality.GOOD
     stored: bool = False
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

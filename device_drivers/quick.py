@@ -51,6 +51,6 @@ def quick_reading(
     stored: bool,
 ) -> Reading:
     """`Reading(...)` of good quality. The caller has checked the value against the signal's range."""
-    made = _Reading(device_id, signal, value, at_ns, received_ns, Quality.GOOD, stored)
+    made = _Reading(device_id, signal, value, at_ns, received_ns, Quality.GOOD, stored, False)
     made.__class__ = Reading
     return cast("Reading", made)

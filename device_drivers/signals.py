@@ -69,6 +69,8 @@ SIGNALS: Mapping[str, Signal] = {
         _waveform("gyro", "deg/s", 4000, "角速度", "Angular rate"),
         _waveform("breath_wave", "1", 128, "呼吸波形", "Breathing waveform"),
         _waveform("heart_wave", "1", 128, "心跳波形", "Heart waveform"),
+        _waveform("pulse_wave", "1", 1, "脉搏波形", "Pulse waveform"),
+        _waveform("bed_wave", "1", 1, "床垫波形", "Bed waveform"),
         _reading("heart_rate", "/min", 20, 300, 15, "心率", "Heart rate"),
         _reading("respiratory_rate", "/min", 1, 60, 15, "呼吸频率", "Respiratory rate"),
         _reading("spo2", "%", 35, 100, 15, "血氧饱和度", "Oxygen saturation"),

@@ -181,7 +181,7 @@ class Pipeline:
         else:
             self._arrived_then[:0] = then
         begun = self._monotonic()
-        self._record(observations)
+        self._record([*observations, *self.engine.derived])
         recorded = self._monotonic()
         self._release(held, saved=saved)
         self.health.last_turn_s = self._monotonic()

@@ -23,6 +23,7 @@ from device_drivers.yinling_wearable import (
     up_topic,
 )
 from simulators.motion import Activity, BodyMotion
+from simulators.pulse_light import PulseLight
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class WearableModel:
 
     motion: where the acceleration comes from; its rate is the wearable's. Without one, a `BodyMotion` at `rate_hz`
     that goes through a synthetic day. utc: whether its clock is set; otherwise it counts from boot.
-    start_ns: when it was switched on.
+    start_ns: when it was switched on. pulse_hz: it sends the wave of its light sensor in place of the heart rate.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class WearableModel:
         range_g: float = 8.0,
         motion: MotionSource | None = None,
         utc: bool = True,
+        pulse_hz: float | None = None,
     ) -> None:
         self.device_id = device_id
         self.range_g = range_g
@@ -103,6 +105,7 @@ class WearableModel:
         self.battery_percent = 100.0
         self._rng, body_rng = rng.spawn(2)
         self.motion: MotionSource = BodyMotion(body_rng, rate_hz, daily=True) if motion is None else motion
+        self._light = None if pulse_hz is None else PulseLight(self._rng.spawn(1)[0], pulse_hz)
         self._stored: deque[WearableFrame] = deque(maxlen=STORED_FRAMES)
         self._presses: dict[int, tuple[int, int]] = {}
         self._switch_on(start_ns)
@@ -227,7 +230,12 @@ class WearableModel:
 
     def _with_vitals(self, frame: WearableFrame) -> WearableFrame:
         frame.battery = Measured(round(self.battery_percent, 1))
+        if self._light is not None:
+            wave = self._light.take(round(self._light.rate_hz), self.vitals.heart_rate if self.worn else None)
+            frame.pulse_wave = wave if self.worn else wave._replace(quality=Quality.NO_CONTACT)
         for name, digits in (("heart_rate", 1), ("spo2", 1), ("skin_temperature", 2)):
+            if self._light is not None and name == "heart_rate":
+                continue
             value = getattr(self.vitals, name)
             seen = None if value is None else round(value, digits)
             setattr(frame, name, Measured(seen) if self.worn else Measured(None, Quality.NO_CONTACT))

@@ -24,8 +24,20 @@ POINTS = 200
 DIVIDING = 0.6
 """Share of the dividing gain beside the subtracting one."""
 _TINY = 1e-9
-_TIMES = np.arange(POINTS) * WINDOW_S / POINTS
-_WAVES = np.hanning(POINTS)[:, None] * np.exp(-2j * np.pi * _TIMES[:, None] * RATES / 60.0)
+_FIRST, _LAST = int(np.ceil(LOWEST_HZ * WINDOW_S)), int(HIGHEST_HZ * WINDOW_S)
+"""Bins of a window's Fourier transform that lie between LOWEST_HZ and HIGHEST_HZ."""
+
+
+def _table() -> NDArray[np.float64]:
+    """From real and imaginary parts of these bins to those of the tapered spectrum at RATES: (2 bins, 2 rates)."""
+    times = np.arange(POINTS) * WINDOW_S / POINTS
+    waves = np.hanning(POINTS)[:, None] * np.exp(-2j * np.pi * times[:, None] * RATES / 60.0)
+    turns = np.exp(2j * np.pi * np.outer(np.arange(_FIRST, _LAST + 1), np.arange(POINTS)) / POINTS)
+    parts = np.concatenate([turns.real @ waves, -turns.imag @ waves])
+    return np.concatenate([parts.real, parts.imag], axis=1)
+
+
+_TABLE = _table()
 
 
 def magnitudes(window: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -34,12 +46,9 @@ def magnitudes(window: NDArray[np.float64]) -> NDArray[np.float64]:
     Any sampling rate of 9 Hz or more. A channel that is flat or not finite gives NaN.
     """
     size = window.shape[-1]
-    whole = np.fft.rfft(window - window.mean(axis=-1, keepdims=True))
-    hertz = np.arange(whole.shape[-1]) / WINDOW_S
-    whole = np.where((hertz >= LOWEST_HZ) & (hertz <= HIGHEST_HZ), whole, 0.0)
-    kept = whole[..., : min(whole.shape[-1], POINTS // 2)]
-    even = np.fft.irfft(kept, POINTS) * (POINTS / size)
-    height = np.abs(even @ _WAVES)
+    whole = np.fft.rfft(window - window.mean(axis=-1, keepdims=True))[..., _FIRST : _LAST + 1]
+    both = np.concatenate([whole.real, whole.imag], axis=-1) @ _TABLE * (2.0 / size)
+    height = np.hypot(both[..., : len(RATES)], both[..., len(RATES) :])
     top = height.max(axis=-1, keepdims=True)
     return np.where(top > _TINY, height / np.where(top > _TINY, top, 1.0), np.nan)
 

@@ -54,35 +54,51 @@ class PulseTracker:
     def __init__(self, wearers: int) -> None:
         self._belief = np.tile(_START, (wearers, 1))
         self._recent = np.full((wearers, LAST_WINDOWS, len(RATES)), np.nan)
-        self._turn = 0
+        self._turn = np.zeros(wearers, np.int64)
+
+    def grow(self, wearers: int) -> None:
+        """Room for at least so many wearers; what is known stays."""
+        more = wearers - len(self._belief)
+        if more > 0:
+            fresh = PulseTracker(max(more, len(self._belief)))
+            self._belief = np.concatenate([self._belief, fresh._belief])
+            self._recent = np.concatenate([self._recent, fresh._recent])
+            self._turn = np.concatenate([self._turn, fresh._turn])
 
     def forget(self, wearer: int) -> None:
         """Take away all that is known of a wearer."""
         self._belief[wearer] = _START
         self._recent[wearer] = np.nan
+        self._turn[wearer] = 0
 
-    def step(self, pulse: NDArray[np.float64], accel: NDArray[np.float64]) -> PulseRate:
-        """The next window of everybody, STEP_S after the last: pulse (wearers, channels, samples), accel likewise.
+    def step(
+        self, pulse: NDArray[np.float64], accel: NDArray[np.float64], who: NDArray[np.int64] | None = None
+    ) -> PulseRate:
+        """The next window, STEP_S after the last: pulse (rows, channels, samples), accel likewise.
 
-        Without a usable channel of pulse there is no answer and belief drifts; flat acceleration is no movement.
+        who: whose window each row is, all different; everybody's where it is left out. Without a usable channel of
+        pulse there is no answer and belief drifts; flat acceleration is no movement.
         """
+        who = np.arange(len(self._belief)) if who is None else who
         seen = _mean(magnitudes(pulse), np.nan)
         moved = _mean(magnitudes(accel), 0.0)
-        self._recent[:, self._turn] = seen
-        self._turn = (self._turn + 1) % LAST_WINDOWS
+        self._recent[who, self._turn[who]] = seen
+        self._turn[who] = (self._turn[who] + 1) % LAST_WINDOWS
         known = np.isfinite(seen[:, 0])
-        usual = _mean(self._recent, 0.0)
+        usual = _mean(self._recent[who], 0.0)
         weight = np.exp(SHARPNESS * freed(np.where(known[:, None], seen, 0.0), usual, moved))
-        belief = (self._belief @ _DRIFT.T) * np.where(known[:, None], weight, 1.0)
-        self._belief = belief / belief.sum(axis=1, keepdims=True)
-        return self._answer(known)
+        belief = (self._belief[who] @ _DRIFT.T) * np.where(known[:, None], weight, 1.0)
+        belief /= belief.sum(axis=1, keepdims=True)
+        self._belief[who] = belief
+        return _answer(belief, known)
 
-    def _answer(self, known: NDArray[np.bool_]) -> PulseRate:
-        best = RATES[self._belief.argmax(axis=1)]
-        near = self._belief * (np.abs(RATES - best[:, None]) <= NEAR)
-        confidence = near.sum(axis=1)
-        rate = (near * RATES).sum(axis=1) / confidence
-        return PulseRate(np.where(known & (confidence >= CERTAIN), rate, np.nan), np.where(known, confidence, 0.0))
+
+def _answer(belief: NDArray[np.float64], known: NDArray[np.bool_]) -> PulseRate:
+    best = RATES[belief.argmax(axis=1)]
+    near = belief * (np.abs(RATES - best[:, None]) <= NEAR)
+    confidence = near.sum(axis=1)
+    rate = (near * RATES).sum(axis=1) / confidence
+    return PulseRate(np.where(known & (confidence >= CERTAIN), rate, np.nan), np.where(known, confidence, 0.0))
 
 
 def _mean(of: NDArray[np.float64], otherwise: float) -> NDArray[np.float64]:

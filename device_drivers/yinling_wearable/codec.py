@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from device_drivers import cobs
 from device_drivers.codec import Codec, MessageCodec, StreamCodec
-from device_drivers.observations import DeviceEvent, Quality
+from device_drivers.observations import DeviceEvent, Quality, Samples
 from device_drivers.quick import quick_reading, quick_samples
 from device_drivers.signals import SIGNALS, reading
 from device_drivers.yinling_wearable.device import Device
 from device_drivers.yinling_wearable.frame import (
     MAX_FRAME,
     NUMBERS,
+    WAVES,
     FrameError,
     WearableFrame,
     decode_frame,
@@ -23,7 +24,7 @@ from device_drivers.yinling_wearable.frame import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from device_drivers.observations import Observation, Samples
+    from device_drivers.observations import Observation
     from device_drivers.yinling_wearable.device import Boot
     from device_drivers.yinling_wearable.frame import Block
 
@@ -84,7 +85,7 @@ def _first_sample_ns(codec: Codec, frame: WearableFrame, boot: Boot, received_ns
         if EARLIEST_UTC_US <= frame.time_us < LATEST_UTC_US:
             return frame.time_us * 1000
         codec.reject("utc_time", b"", time_us=frame.time_us)
-    block = frame.accel or frame.gyro
+    block = frame.accel or frame.gyro or frame.pulse_wave or frame.bed_wave
     duration_ns = block.duration_ns if block else 0
     return boot.clock.place(frame.time_us * 1000, duration_ns, received_ns, stored=frame.stored)
 
@@ -95,6 +96,8 @@ def _observations(frame: WearableFrame, device_id: str, boot: Boot, at_ns: int, 
         out.append(_samples(frame, "accel", frame.accel, device_id, at_ns, received_ns))
     if frame.gyro is not None:
         out.append(_samples(frame, "gyro", frame.gyro, device_id, at_ns, received_ns))
+    if frame.pulse_wave is not None or frame.bed_wave is not None:
+        out += _waves(frame, device_id, at_ns, received_ns)
     for name, low, high in _VITALS:
         number = getattr(frame, name)
         if number is None:
@@ -118,6 +121,16 @@ def _samples(frame: WearableFrame, signal: str, block: Block, device_id: str, at
     return quick_samples(
         device_id, signal, values, rate_hz, at_ns, received_ns, full_scale, frame.sequence, frame.stored
     )
+
+
+def _waves(frame: WearableFrame, device_id: str, at_ns: int, received_ns: int) -> Iterator[Samples]:
+    for signal in WAVES.values():
+        wave = getattr(frame, signal)
+        if wave is not None:
+            values, rate_hz = wave.values(), wave.rate_hz
+            yield Samples(
+                device_id, signal, values, rate_hz, at_ns, received_ns, 1.0, frame.sequence, wave.quality, frame.stored
+            )
 
 
 def _states(frame: WearableFrame, device_id: str, at_ns: int, received_ns: int) -> Iterator[DeviceEvent]:

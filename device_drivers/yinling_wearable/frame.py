@@ -34,10 +34,11 @@ _RESIDUE = 0x2144DF1C
 
 SECTION = struct.Struct("<BH")
 BLOCK = struct.Struct("<IHHH")
+WAVE = struct.Struct("<IBBH")
 NUMBER = struct.Struct("<HB")
 PRESS = struct.Struct("<Hi")
 
-ACCEL, GYRO = 0x01, 0x02
+ACCEL, GYRO, PULSE_WAVE, BED_WAVE = 0x01, 0x02, 0x03, 0x04
 HEART_RATE, SPO2, SKIN_TEMPERATURE, BATTERY, BATTERY_VOLTAGE, RESPIRATORY_RATE = 0x10, 0x11, 0x12, 0x13, 0x14, 0x15
 WORN, CHARGING, FAULT = 0x40, 0x41, 0x42
 BUTTON = 0x60
@@ -45,6 +46,7 @@ IDENTITY = 0x70
 
 NO_NUMBER = 0xFFFF
 NO_STATE = 0xFF
+MOST_CHANNELS = 4
 SLOWEST_MHZ, FASTEST_MHZ = 100, 10_000_000
 QUALITIES = (Quality.GOOD, Quality.POOR, Quality.NO_CONTACT)
 FAULTS = ("none", "hardware", "firmware", "other")
@@ -92,6 +94,31 @@ class Block(NamedTuple):
         return int((len(self.counts) // 6 - 1) * 1e9 / self.rate_hz)
 
 
+class WaveBlock(NamedTuple):
+    """Samples of a wave of 1 to 4 channels (colours of light, parts of a mat); the first at the frame's device time.
+
+    rate_hz: 0.1 to 10,000 Hz in steps of 0.001. counts: int16, little-endian, the channels of a sample together;
+    32768 is the sensor's range.
+    """
+
+    rate_hz: float
+    channels: int
+    counts: bytes
+    quality: Quality = Quality.GOOD
+
+    def values(self) -> NDArray[np.float32]:
+        """float32 (n, channels), -1 to 1: counts / 32768."""
+        count = len(self.counts) // (2 * self.channels)
+        values = np.ndarray((count, self.channels), _INT16, self.counts).astype(_FLOAT32)
+        values *= _factor(1.0)
+        return values
+
+    @property
+    def duration_ns(self) -> int:
+        """Nanoseconds from the first sample to the last."""
+        return int((len(self.counts) // (2 * self.channels) - 1) * 1e9 / self.rate_hz)
+
+
 class Measured(NamedTuple):
     """A number in the signal's unit, or None where the device sent "no value"."""
 
@@ -130,6 +157,8 @@ class WearableFrame:
     stored: bool = False
     accel: Block | None = None
     gyro: Block | None = None
+    pulse_wave: WaveBlock | None = None
+    bed_wave: WaveBlock | None = None
     heart_rate: Measured | None = None
     spo2: Measured | None = None
     skin_temperature: Measured | None = None
@@ -147,6 +176,9 @@ class WearableFrame:
 
 BLOCKS: Mapping[int, tuple[str, float]] = {ACCEL: ("accel", 1000.0), GYRO: ("gyro", 10.0)}
 """Section type to field and steps in one unit."""
+
+WAVES: Mapping[int, str] = {PULSE_WAVE: "pulse_wave", BED_WAVE: "bed_wave"}
+"""Section type to field, which is also the signal's name."""
 
 NUMBERS: Mapping[int, tuple[str, float]] = {
     HEART_RATE: ("heart_rate", 10.0),
@@ -206,6 +238,7 @@ def _read_sections(frame: WearableFrame, data: bytes, end: int) -> None:
 
 _section_head = SECTION.unpack_from
 _block_head = BLOCK.unpack_from
+_wave_head = WAVE.unpack_from
 _number = NUMBER.unpack_from
 _new = tuple.__new__
 """Makes a named tuple in a third of the time of calling its class."""
@@ -227,6 +260,25 @@ def _block_reader(name: str, steps: float) -> Reader:
             return "repeated"
         counts = data[body + BLOCK.size : body + length]
         setattr(frame, name, _new(Block, (rate_mhz / 1000.0, scale / steps, full_scale / steps, counts)))
+        return ""
+
+    return read
+
+
+def _wave_reader(name: str) -> Reader:
+    def read(frame: WearableFrame, data: bytes, body: int, length: int) -> str:
+        if length < WAVE.size:
+            return "length"
+        rate_mhz, channels, code, count = _wave_head(data, body)
+        if length != WAVE.size + 2 * channels * count:
+            return "length"
+        if not (SLOWEST_MHZ <= rate_mhz <= FASTEST_MHZ and 1 <= channels <= MOST_CHANNELS and count):
+            return "block"
+        if getattr(frame, name) is not None:
+            return "repeated"
+        quality = QUALITIES[code] if code < len(QUALITIES) else Quality.POOR
+        counts = data[body + WAVE.size : body + length]
+        setattr(frame, name, WaveBlock(rate_mhz / 1000.0, channels, counts, quality))
         return ""
 
     return read
@@ -274,6 +326,7 @@ def _read_identity(frame: WearableFrame, data: bytes, body: int, length: int) ->
 
 _READERS: dict[int, Reader] = {
     **{kind: _block_reader(*row) for kind, row in BLOCKS.items()},
+    **{kind: _wave_reader(name) for kind, name in WAVES.items()},
     **{kind: _number_reader(*row) for kind, row in NUMBERS.items()},
     **{kind: _state_reader(*row, "other" if kind == FAULT else "unknown") for kind, row in STATES.items()},
     BUTTON: _read_press,
@@ -301,6 +354,7 @@ def seal(unsealed: bytes) -> bytes:
 
 def _sections(frame: WearableFrame) -> list[bytes]:
     out = [_pack_block(kind, block, steps) for kind, block, steps in _present(frame, BLOCKS)]
+    out += [_pack_wave(kind, wave) for kind, name in WAVES.items() if (wave := getattr(frame, name)) is not None]
     out += [_pack_number(kind, number, steps) for kind, number, steps in _present(frame, NUMBERS)]
     for kind, state, meanings in _present(frame, STATES):
         codes = {meaning: code for code, meaning in meanings.items()}
@@ -332,6 +386,17 @@ def _pack_block(kind: int, block: Block, steps: float) -> bytes:
         raise ValueError(f"a block with scale {block.scale} and full scale {block.full_scale}")
     head = BLOCK.pack(rate_mhz, scale, full_scale, count)
     return _section(kind, head + block.counts)
+
+
+def _pack_wave(kind: int, wave: WaveBlock) -> bytes:
+    rate_mhz = round(wave.rate_hz * 1000)
+    if not (1 <= wave.channels <= MOST_CHANNELS and SLOWEST_MHZ <= rate_mhz <= FASTEST_MHZ):
+        raise ValueError(f"a wave of {wave.channels} channels at {wave.rate_hz} Hz")
+    count, odd = divmod(len(wave.counts), 2 * wave.channels)
+    if odd or not count:
+        raise ValueError(f"a wave of {len(wave.counts)} bytes in {wave.channels} channels")
+    head = WAVE.pack(rate_mhz, wave.channels, QUALITIES.index(wave.quality), count)
+    return _section(kind, head + wave.counts)
 
 
 def _pack_number(kind: int, number: Measured, steps: float) -> bytes:

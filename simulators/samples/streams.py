@@ -24,7 +24,7 @@ from device_drivers.sample import SECOND_NS, StreamSample
 from device_drivers.watch_3g import frames as watch_frames
 from device_drivers.watch_3g.position import Position
 from device_drivers.watch_3g.position import encode as watch_position
-from device_drivers.yinling_wearable import Block, Measured, Press, WearableFrame, encode_serial
+from device_drivers.yinling_wearable import Block, Measured, Press, WaveBlock, WearableFrame, encode_serial
 from simulators.emfit import EmfitMat
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def wearable_frame(rng: Random, sequence: int, at_ns: int) -> WearableFrame:
     frame.heart_rate, frame.battery = Measured(float(rng.randrange(50, 120))), Measured(80.0)
     if rng.random() < 0.1:
         frame.spo2, frame.worn, frame.presses = Measured(97.0), True, (Press(sequence),)
+        frame.pulse_wave = WaveBlock(25.0, 2, rng.randbytes(100))
+        frame.bed_wave = WaveBlock(50.0, 1, rng.randbytes(100))
     return frame
 
 

@@ -184,6 +184,8 @@ SOUND: list[Any] = [
     SAMPLES,
     replace(SAMPLES, sequence=None, full_scale=None),
     replace(SAMPLES, rate_hz=50),
+    replace(SAMPLES, signal="pulse_wave", values=np.zeros((5, 2), np.float32)),
+    replace(SAMPLES, signal="bed_wave", values=np.zeros((5, 1), np.float32)),
     replace(SAMPLES, signal="breath_wave", values=np.zeros((5, 1), np.float32)),
 ]
 NONSENSE: list[tuple[Any, str]] = [

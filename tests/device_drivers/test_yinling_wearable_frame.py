@@ -19,6 +19,7 @@ from device_drivers.yinling_wearable import (
     FrameError,
     Measured,
     Press,
+    WaveBlock,
     WearableFrame,
     decode_frame,
     encode_frame,
@@ -89,6 +90,16 @@ def blocks(steps: int) -> st.SearchStrategy[Block | None]:
     return st.none() | st.builds(Block, rate, scale, scale, counts)
 
 
+def wave_blocks() -> st.SearchStrategy[WaveBlock | None]:
+    def one(channels: int) -> st.SearchStrategy[WaveBlock]:
+        rate = st.integers(100, 10_000_000).map(lambda mhz: mhz / 1000)
+        counts = st.integers(1, 60).flatmap(lambda n: st.binary(min_size=2 * channels * n, max_size=2 * channels * n))
+        quality = st.sampled_from([Quality.GOOD, Quality.POOR, Quality.NO_CONTACT])
+        return st.builds(WaveBlock, rate, st.just(channels), counts, quality)
+
+    return st.none() | st.integers(1, 4).flatmap(one)
+
+
 U16, U32, U64 = st.integers(0, 2**16 - 1), st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)
 STATE = st.sampled_from([None, True, False, "unknown"])
 FRAMES = st.builds(
@@ -100,6 +111,8 @@ FRAMES = st.builds(
     st.booleans(),
     blocks(1000),
     blocks(10),
+    wave_blocks(),
+    wave_blocks(),
     numbers(10),
     numbers(10),
     numbers(100),
@@ -215,3 +228,47 @@ def test_codes_of_a_later_version_are_read_with_care() -> None:
 def test_what_cannot_be_sent(frame: WearableFrame) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         encode_frame(frame)
+
+
+def test_waves_in_shares_of_the_range() -> None:
+    wave = WaveBlock(25.0, 2, struct.pack("<4h", 16384, -16384, 0, 32767))
+    np.testing.assert_allclose(wave.values(), [[0.5, -0.5], [0.0, 1.0]], atol=1e-4)
+    assert wave.values().dtype == np.float32
+    assert wave.duration_ns == 40_000_000
+    raw = struct.pack("<IBBH4h", 25_000, 2, 0, 2, 16384, -16384, 0, 32767)
+    assert decode_frame(sections((0x03, raw))).pulse_wave == wave
+    assert decode_frame(sections((0x04, raw[:5] + b"\x02" + raw[6:]))).bed_wave == wave._replace(
+        quality=Quality.NO_CONTACT
+    )
+    assert decode_frame(sections((0x03, raw[:5] + b"\x09" + raw[6:]))).pulse_wave == wave._replace(quality=Quality.POOR)
+
+
+@pytest.mark.parametrize(
+    ("reason", "raw"),
+    [
+        ("length", b"\x00" * 7),
+        ("length", struct.pack("<IBBH2h", 25_000, 2, 0, 2, 1, 2)),
+        ("block", struct.pack("<IBBH", 25_000, 2, 0, 0)),
+        ("block", struct.pack("<IBBH5h", 25_000, 5, 0, 1, 1, 2, 3, 4, 5)),
+        ("block", struct.pack("<IBBH", 25_000, 0, 0, 3)),
+        ("block", struct.pack("<IBBHh", 99, 1, 0, 1, 1)),
+    ],
+)
+def test_a_bad_wave_is_refused_alone(reason: str, raw: bytes) -> None:
+    frame = decode_frame(sections((0x03, raw), (0x10, struct.pack("<HB", 720, 0))))
+    assert [problem.reason for problem in frame.problems] == [reason]
+    assert frame.pulse_wave is None
+    assert frame.heart_rate == Measured(72.0)
+
+
+def test_a_wave_comes_once_and_what_cannot_be_sent_is_said() -> None:
+    raw = struct.pack("<IBBHh", 25_000, 1, 0, 1, 1)
+    assert [problem.reason for problem in decode_frame(sections((3, raw), (3, raw))).problems] == ["repeated"]
+    for wave in (
+        WaveBlock(25.0, 5, bytes(10)),
+        WaveBlock(25.0, 2, bytes(6)),
+        WaveBlock(25.0, 1, b""),
+        WaveBlock(0, 1, b"ab"),
+    ):
+        with pytest.raises(ValueError, match="a wave of"):
+            encode_frame(WearableFrame(1, 2, 3, pulse_wave=wave))
