@@ -17,6 +17,7 @@ from analytics import intervals
 from analytics.rhythm import irregularity
 from analytics.rhythm.episodes import HIGHEST_MS, LOWEST_MS, SECOND_NS, SHORTEST_S, advance, fresh
 from analytics.rhythm.model import DELAY, LEAD, SHIPPED, Line, fit
+from analytics.rhythm.pace_evaluation import pace_report, pace_summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,6 +108,7 @@ def evaluate_rhythm(series: Sequence[Beats], line: Line = SHIPPED, protocol: str
     seconds = time.process_time() - began
     result = report(said, protocol)
     hours = result["hours"]
+    result["pace"] = pace_report(series)
     return {**result, "model": line.version, "core_seconds_per_60_h": round(60 * seconds / hours, 3) if hours else None}
 
 
@@ -161,6 +163,7 @@ def summary(result: Report) -> str:
         lines.append(
             f"  {group}: {part['episodes']} episodes in {part['days']:.1f} days, a day: {_text(part['per_day'])}"
         )
+    lines += pace_summary(result.get("pace", {}))
     if result.get("core_seconds_per_60_h") is not None:
         lines.append(f"  {result['core_seconds_per_60_h']:.2f} core-seconds for 60 h")
     return "\n".join(lines)

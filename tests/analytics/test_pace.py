@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +15,7 @@ from analytics.care import Care
 from analytics.check import check_detector
 from analytics.findings import Finding, Phase
 from analytics.limit_table import Override
+from analytics.rhythm.evaluation import evaluate_rhythm, summary
 from analytics.rhythm.pace_table import BEATS
 from analytics.rhythm.watch import RhythmWatch
 from analytics.scenarios import Scenario
@@ -314,3 +315,35 @@ def pace_scene() -> Scenario:
 
 def test_keeps_the_contract() -> None:
     check_detector(RhythmWatch, pace_scene())
+
+
+@dataclass
+class Recorded:
+    name: str
+    group: str
+    interval_s: NDArray[np.float64]
+    rhythm: NDArray[np.int64]
+
+
+def test_episodes_a_day_of_recordings_by_kind_and_group() -> None:
+    ill = series(
+        steady(40, 1000),
+        np.linspace(1000, 1700, 20),
+        steady(40, 1720),
+        7000.0,
+        steady(30, 1000),
+        PAUSE,
+        steady(30, 1000),
+    )
+    well = steady(5000, 800)
+    recorded = [
+        Recorded(name, group, one / 1000, np.zeros(len(one), np.int64))
+        for name, group, one in (("chf/a", "chf", ill), ("normal/b", "normal", well))
+    ]
+    result = evaluate_rhythm(recorded)
+    pace = result["pace"]
+    assert pace["slow_rhythm"]["chf"]["by_series"] == {"chf/a": 1}
+    assert pace["heart_pause"]["chf"]["episodes"] == 1
+    assert [pace[kind]["normal"]["episodes"] for kind in pace] == [0, 0, 0]
+    assert pace["heart_pause"]["chf"]["per_day"]["value"] == pytest.approx(86_400_000 / ill.sum(), rel=1e-3)
+    assert "heart_pause, chf: 1 episodes" in summary(result)
