@@ -21,6 +21,18 @@ if TYPE_CHECKING:
 Plain = dict[str, Any]
 
 
+MOST_KEPT = 1_000
+"""Of so many residents without a device a detector keeps what it knows; the longest gone make room."""
+
+
+def keep(states: dict[str, Mapping[str, Any]], resident_id: str, state: Mapping[str, Any]) -> None:
+    """What was learned of a resident whose last device has gone, for when another one takes its place."""
+    states.pop(resident_id, None)
+    states[resident_id] = state
+    while len(states) > MOST_KEPT:
+        del states[next(iter(states))]
+
+
 class UnfitStateError(ValueError):
     """A saved state that is not of this version's shape."""
 

@@ -26,7 +26,7 @@ from analytics.habits.habit_table import (
     KNOWN_SIGNS,
 )
 from analytics.habits.learned import Learned, clock_text, learned_from, plain_learned
-from analytics.memory import UnfitStateError, restore_row, row_state
+from analytics.memory import UnfitStateError, keep, restore_row, row_state
 from analytics.slots import Column, SlotTable
 from analytics.vitals.charts import Charts
 from device_drivers.observations import DeviceEvent
@@ -114,13 +114,14 @@ class HabitWatch:
         home.devices[device_id] = place if place in PLACES else ""
 
     def detach(self, device_id: str) -> None:
-        """Stop watching; with the last device of a resident goes what was learned of them."""
+        """Stop watching. What was learned of a resident waits for their next device; what goes on today is gone."""
         home = self._home_of.pop(device_id, None)
         if home is None:
             return
         del home.devices[device_id]
         self._rooms.forget(device_id)
         if not home.devices:
+            keep(self._recalled, home.resident_id, self._state(home))
             del self._homes[home.resident_id], self._home_at[home.row]
             self._table.release(home.row)
             self._charts.table.release(home.row)
@@ -134,10 +135,7 @@ class HabitWatch:
 
     def remember(self) -> dict[str, dict[str, Any]]:
         """What was learned of each resident, as plain JSON."""
-        return {
-            who: {**plain_learned(home.learned), "charts": row_state(self._charts.table, home.row, CHART_COLUMNS)}
-            for who, home in self._homes.items()
-        }
+        return {who: self._state(home) for who, home in self._homes.items()}
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Go on from what was learned; what does not fit is left out."""
@@ -201,6 +199,9 @@ class HabitWatch:
         self._homes[resident_id] = self._home_at[row] = home
         self._remind(home, self._recalled.pop(resident_id, None))
         return home
+
+    def _state(self, home: _Home) -> dict[str, Any]:
+        return {**plain_learned(home.learned), "charts": row_state(self._charts.table, home.row, CHART_COLUMNS)}
 
     def _remind(self, home: _Home, state: Mapping[str, Any] | None) -> None:
         if state is None:

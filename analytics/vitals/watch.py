@@ -15,7 +15,7 @@ import numpy as np
 
 from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Evidence, Finding, Phase
-from analytics.memory import UnfitStateError, restore_row, row_state
+from analytics.memory import UnfitStateError, keep, restore_row, row_state
 from analytics.vitals.charts import Charts
 from analytics.vitals.exercise import CADENCE
 from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
@@ -113,7 +113,7 @@ class VitalWatch:
         owner.devices.add(device.device_id)
 
     def detach(self, device_id: str) -> None:
-        """Stop watching; with the last device of a resident goes what was learned of them."""
+        """Stop watching. What was learned of a resident waits for their next device."""
         device = self._devices.pop(device_id, None)
         if device is None:
             return
@@ -127,6 +127,8 @@ class VitalWatch:
         for name, fill in (("value", np.nan), ("device", -1)):
             self._merged.table[name][gone] = fill
         owner.devices.discard(device_id)
+        if not owner.devices and owner.resident_id is not None and self._minute is not None:
+            keep(self._recalled, owner.resident_id, self._state(owner, self._day(self._minute)))
         ended = [device_id] if owner.devices else [device_id, owner.key]
         self._open = {one: episode for one, episode in self._open.items() if one[0] not in ended}
         if not owner.devices:
@@ -148,14 +150,17 @@ class VitalWatch:
             return {}
         day = self._day(self._minute)
         return {
-            owner.resident_id: {
-                "day": day,
-                "charts": row_state(self._charts.table, owner.row, CHART_COLUMNS),
-                "night": row_state(self._nights.table, owner.row, NIGHT_COLUMNS),
-                "open": {key[2]: name for key, name in self._open.items() if key[:2] == (owner.key, "slow_change")},
-            }
+            owner.resident_id: self._state(owner, day)
             for owner in self._owners.values()
             if owner.resident_id is not None
+        }
+
+    def _state(self, owner: _Owner, day: int) -> dict[str, Any]:
+        return {
+            "day": day,
+            "charts": row_state(self._charts.table, owner.row, CHART_COLUMNS),
+            "night": row_state(self._nights.table, owner.row, NIGHT_COLUMNS),
+            "open": {key[2]: name for key, name in self._open.items() if key[:2] == (owner.key, "slow_change")},
         }
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
@@ -173,7 +178,8 @@ class VitalWatch:
         try:
             opened = {name: str(state["open"][name]) for name in state["open"] if name in _METRIC_NAMES}
             restore_row(self._charts.table, owner.row, state["charts"], CHART_COLUMNS)
-            if self._minute is None and state["day"] == self._recalled_day:
+            running = self._recalled_day if self._minute is None else self._day(self._minute)
+            if state["day"] == running:
                 restore_row(self._nights.table, owner.row, state["night"], NIGHT_COLUMNS)
         except (KeyError, TypeError, UnfitStateError):
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
 from gateway.models import LearnedRow, ResidentRow
 
@@ -41,9 +41,3 @@ def save_learned(database: Database, states: Mapping[str, Mapping[str, Any]], no
             for resident_id in residents.keys() & known:
                 state = dict(residents[resident_id])
                 session.merge(LearnedRow(resident_id=resident_id, part=part, state=state, saved_ns=now_ns))
-
-
-def forget_learned(database: Database, resident_id: str) -> None:
-    """Learn anew: what was saved of a resident goes."""
-    with database.write() as session:
-        session.execute(delete(LearnedRow).where(LearnedRow.resident_id == resident_id))

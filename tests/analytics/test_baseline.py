@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 
 from analytics.care import Care
 from analytics.findings import Finding
+from analytics.memory import MOST_KEPT, keep
 from analytics.vitals.charts import CLIP, IN_CONTROL_DAYS, RELEARN_DAYS, SHIFT_DAYS, START_DAYS, Charts
 from analytics.vitals.nights import METRICS
 from analytics.vitals.watch import CHINA_S, VitalWatch
@@ -245,3 +249,26 @@ def test_a_state_that_does_not_fit_is_left_out(spoil: dict[str, object]) -> None
     again.recall({"li": {**state["li"], **spoil}})
     a_while(again, range(3, 4))
     assert again.remember()["li"]["charts"]["days"][0] <= (2 if "night" in spoil else 1)
+
+
+def test_an_exchange_of_the_only_device_forgets_no_baseline_and_no_running_night(
+    lived: tuple[VitalWatch, list[Finding]],
+) -> None:
+    watch, _ = lived
+    watch = copy.deepcopy(watch)
+    before = watch.remember()
+    for device in list(watch._devices):
+        watch.detach(device)
+    assert watch.remember() == {}
+    watch.attach("new", "li")
+    assert watch.remember() == before
+
+
+def test_what_waits_for_a_device_is_bounded() -> None:
+    states: dict[str, Mapping[str, Any]] = {}
+    for number in range(MOST_KEPT + 5):
+        keep(states, f"r{number}", {"n": number})
+    keep(states, "r10", {"n": -1})
+    assert len(states) == MOST_KEPT
+    assert "r4" not in states
+    assert list(states)[-1] == "r10"

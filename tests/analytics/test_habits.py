@@ -250,6 +250,18 @@ def test_it_goes_on_after_a_restart() -> None:
     assert [(one.kind, one.episode) for one in again.step(at(day + 1, 702))] == [("late_morning", late.episode)]
 
 
+def test_an_exchange_of_the_only_device_forgets_nothing_that_was_learned() -> None:
+    watch = learned_one()
+    before = watch.remember()
+    for device in PLACES:
+        watch.detach(device)
+    assert watch.remember() == {}
+    watch.attach("new", "wang", place="living_room")
+    assert watch.learned("wang") == Learned()
+    watch.attach("new", "li", place="living_room")
+    assert watch.remember()["li"] == before["li"]
+
+
 @pytest.mark.parametrize("spoil", ["days", "hours", "charts", "first"])
 def test_a_state_that_does_not_fit_is_left_out(spoil: str) -> None:
     state = learned_one().remember()

@@ -9,9 +9,10 @@ from analytics.habits.habit_table import EVENT_KINDS
 from analytics.habits.learned import Learned, plain_learned
 from analytics.habits.watch import HabitWatch
 from gateway.config import settings_from
-from gateway.daily.learned_book import forget_learned, learned_of, read_learned, save_learned
+from gateway.daily.learned_book import learned_of, read_learned, save_learned
 from gateway.database import open_database
 from gateway.registry import Device, Registry, Resident
+from gateway.removal import remove_resident
 from gateway.runtime import Gateway
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def known() -> dict[str, Any]:
     return {**plain_learned(learned), "charts": watch.remember()["r1"]["charts"]}
 
 
-def test_saved_read_replaced_forgotten(tmp_path: Path) -> None:
+def test_saved_read_replaced_and_gone_with_the_resident(tmp_path: Path) -> None:
     database = open_database(tmp_path / "x.sqlite")
     Registry(database).add_resident(Resident("r1", "李奶奶"), by="t", now_ns=1)
     save_learned(database, {"habits": {"r1": {"a": 1}, "nobody": {"a": 2}}, "vitals": {"r1": {"b": 3}}}, 5)
@@ -35,7 +36,7 @@ def test_saved_read_replaced_forgotten(tmp_path: Path) -> None:
     assert read_learned(database) == {"habits": {"r1": {"a": 4}}, "vitals": {"r1": {"b": 3}}}
     assert learned_of(database, "r1", "habits") == ({"a": 4}, 6)
     assert learned_of(database, "r1", "gone") is None
-    forget_learned(database, "r1")
+    remove_resident(database, "r1", by="t", now_ns=7)
     assert read_learned(database) == {}
     database.close()
 
