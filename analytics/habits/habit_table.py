@@ -18,6 +18,8 @@ DAY_BEGINS_MIN = 4 * 60
 """A day goes from 04:00 to 04:00: who is up at 01:00 is still up from the day before."""
 EVENING_MIN = 12 * 60
 """Into bed so long after 04:00 or later is going to bed for the night; before, it is a nap."""
+EARLY_TO_BED_MIN = 60
+"""In bed at most so long before the earliest bedtime of the days kept is going to sleep (typical default)."""
 KNOWN_SIGNS = 8
 """A day with fewer signs teaches nothing: nobody was there, or the sensors were away."""
 AWAY_AFTER_MIN = 10

@@ -19,6 +19,7 @@ from analytics.findings import Evidence, Finding, Phase
 from analytics.habits.habit_table import (
     AWAY_AFTER_MIN,
     DAY_BEGINS_MIN,
+    EARLY_TO_BED_MIN,
     EVENING_MIN,
     EVENT_KINDS,
     HABIT_METRICS,
@@ -253,7 +254,14 @@ class HabitWatch:
             self._up(home, at)
         home.last_ns, home.last_device = at, o.device_id
         limit = home.learned.limit(HABIT_RULES[SILENT])
-        self._clock(home, SILENT, NEVER if limit is None or night else at + int(limit * MINUTE_NS))
+        quiet = limit is None or night or self._goes_to_sleep(home, o)
+        self._clock(home, SILENT, NEVER if quiet or limit is None else at + int(limit * MINUTE_NS))
+
+    def _goes_to_sleep(self, home: _Home, o: DeviceEvent) -> bool:
+        """Into bed about the time at which this resident goes to bed, though the night has not begun."""
+        usual = min(home.learned.beds, default=float(DAY_MIN))
+        to_bed = o.signal == "bed_occupancy" and o.value == "in"
+        return to_bed and self._minute_of_habit(o.received_ns) >= usual - EARLY_TO_BED_MIN
 
     @staticmethod
     def _kinds(place: str, signal: str) -> list[str]:

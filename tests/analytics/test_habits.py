@@ -147,6 +147,15 @@ def test_sleep_is_no_silence_however_long_somebody_was_quiet_by_day() -> None:
     assert kinds(watch.step(at(day + 2, 400))) == day_before, "and the night after it is sleep"
 
 
+def test_early_to_bed_is_no_silence_and_a_nap_is_not_going_to_bed() -> None:
+    for minute, told in ((1250, []), (900, ["unusual_silence"])):
+        watch = learned_one()
+        day = LEARN_DAYS + 2
+        watch.ingest([say("hall", "motion", "active", day, one) for one in range(420, minute, 30)])
+        watch.ingest([say("bed", "bed_occupancy", "in", day, minute)])
+        assert [one.kind for one in watch.step(at(day, min(minute + 300, 1319)))] == told, minute
+
+
 def test_what_was_told_as_unusual_is_learned_only_when_it_has_become_usual() -> None:
     watch = learned_one()
     state = watch.learned("li")
