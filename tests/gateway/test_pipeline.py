@@ -549,3 +549,21 @@ def test_a_wrong_clock_is_shown_with_the_device_and_told_of(bench: Bench) -> Non
     value = bench.live.value("watch", "heart_rate")
     assert value is not None
     assert value.at_ns == bench.clock.now_ns
+
+
+def test_a_rate_made_of_a_radar_wave_is_in_live_state_and_history_as_the_residents(bench: Bench) -> None:
+    breathing = (40 * np.sin(2 * np.pi * 0.25 * np.arange(400) / 5)).astype(np.float32)[:, None]
+    for second in range(0, 80, 4):
+        bench.clock.push(4)
+        at_ns = bench.clock.now_ns - 4 * SECOND
+        part = breathing[5 * second : 5 * second + 20]
+        bench.pipeline.offer([Samples("radar", "breath_wave", part, 5.0, at_ns, bench.clock.now_ns)], None)
+        turn(bench)
+    turn(bench)
+    value = bench.live.value("radar", "respiratory_rate")
+    assert value is not None
+    assert value.value == pytest.approx(15, abs=0.5)
+    bench.store.flush()
+    page = bench.store.rows_after(0, 100, resident_id="r1")
+    assert {key.signal for key in page.keys.values()} == {"respiratory_rate"}
+    assert 3 <= len(page.readings["value"]) <= 5, "each once"
