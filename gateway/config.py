@@ -15,6 +15,7 @@ from gateway.alerts.policy import Plan
 from gateway.channel_settings import ChannelSettings
 from gateway.settings_base import ConfigError, Secret, SettingsPart
 from gateway.sntp import address_of
+from gateway.wrong_settings import sentences
 
 __all__ = ["ConfigError", "Language", "Secret", "Settings", "load_settings", "settings_from"]
 
@@ -296,11 +297,11 @@ def load_settings(path: Path) -> Settings:
 
 def settings_from(tree: dict[str, Any], base: Path, source: str = "settings") -> Settings:
     """Check settings that are already a tree. Raises ConfigError naming every wrong setting."""
+    whole = {**tree, "base": base} | _own_file(tree, base, source)
     try:
-        return Settings.model_validate({**tree, "base": base} | _own_file(tree, base, source))
+        return Settings.model_validate(whole)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise ConfigError(f"{source}: {wrong}") from error
+        raise ConfigError("\n  ".join([f"{source}:", *sentences(error, whole)])) from error
 
 
 def _own_file(tree: dict[str, Any], base: Path, source: str) -> dict[str, Any]:

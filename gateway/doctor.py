@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from device_drivers.contract import DriverFaultError, make_message, make_stream
-from device_drivers.registry import UnknownFamilyError, broken_drivers, find_driver
+from device_drivers.registry import UnknownFamilyError, broken_drivers, drivers, find_driver
 from gateway.broker.supervisor import BrokerError, broker_program
 from gateway.config import ConfigError, Secret, Settings
 from gateway.database import DatabaseError, open_database
@@ -177,8 +177,10 @@ def _drivers(settings: Settings) -> Iterator[Check]:
         else:
             yield trouble
     if well:
-        names = ", ".join(well)
-        yield Check("drivers", Verdict.OK, f"可用的驱动：{names}", f"these drivers are well: {names}")
+        names, others = ", ".join(well), ", ".join(sorted(set(drivers()) - set(well)))
+        zh, en = f"使用中的驱动都可用：{names}", f"the drivers in use are well: {names}"
+        more = (f"；另有（配置后使用）：{others}", f"; there are also, once set up: {others}") if others else ("", "")
+        yield Check("drivers", Verdict.OK, zh + more[0], en + more[1])
     for broken in broken_drivers():
         fix = (
             f"修正或卸载软件包 {broken.package}（docs/write-a-driver.md）",

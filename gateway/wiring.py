@@ -150,6 +150,21 @@ def device_users(registry: Registry) -> list[BrokerUser]:
     return users
 
 
+def own_account(family: str, device_id: str) -> bool:
+    """Whether such a device logs in to the broker itself; what speaks through a bridge has no use for a password.
+
+    Raises UnknownFamilyError.
+    """
+    topics = find_driver(family).account_topics
+    if topics is None:
+        return False
+    try:
+        return any(topics(device_id))
+    except Exception as error:
+        log.exception("driver.no_account", device=device_id, family=family, problem=where(error))
+        return False
+
+
 def _topic(text: str) -> str:
     if not isinstance(text, str) or not text:
         raise TypeError(f"account_topics gives {text!r}: give two tuples of topic filters")

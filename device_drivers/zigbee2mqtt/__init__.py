@@ -10,7 +10,9 @@ __all__ = ["DRIVER", "Zigbee2MqttCodec"]
 
 
 def _account_topics(device_id: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The bridge has the account of all its devices: everything below its base topic."""
+    """The bridge, `<base>/bridge`, has the account of all its devices: everything below its base topic."""
+    if "/" in device_id and not device_id.endswith("/bridge"):
+        return (), ()
     everything = (f"{device_id.removesuffix('/bridge')}/#",)
     return everything, everything
 

@@ -38,6 +38,7 @@ from gateway.device_commands import Command
 from gateway.device_view import look, look_at, read_registered
 from gateway.options import kept, wrong_places
 from gateway.registry import Device
+from gateway.wiring import own_account
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -213,7 +214,7 @@ def _commands(family: str) -> tuple[str, ...]:
 def _has_account(device: Device) -> bool:
     """Whether the device logs in to the broker itself; others speak through a bridge with its own account."""
     try:
-        able = find_driver(device.family).account_topics is not None
+        able = own_account(device.family, device.id)
     except UnknownFamilyError:
         return False
     return able and all(ACCOUNT_ID.fullmatch(level) for level in device.id.split("/"))

@@ -12,6 +12,7 @@ import typer
 from pydantic import SecretStr
 
 from gateway.cli import CANNOT, app, errors
+from gateway.cli.language import LANGUAGE_HELP, chosen
 from gateway.cli.setup import out
 
 
@@ -28,16 +29,17 @@ def assist(
     callback_url: Annotated[str | None, typer.Option(help="Where answers go; else where each alert says")] = None,
     host: Annotated[str, typer.Option(help="0.0.0.0 only behind a proxy with TLS")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535)] = 9000,
-    language: Annotated[str, typer.Option(help="zh-CN or en")] = "zh-CN",
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP)] = None,
     zone: Annotated[str, typer.Option(help="Time zone of the clock that is shown")] = "Asia/Shanghai",
     secure: Annotated[bool, typer.Option(help="It is reached over HTTPS: cookies only there")] = False,
 ) -> None:
     """Run an assistance desk: take alerts, set out, arrive, close (助急值班台). Not a medical device (非医疗器械)."""
     from simulators.desk.app import DeskConfig, running
 
+    language = chosen(language)
     password = _secret(password_file)
-    if len(password.get_secret_value()) < 8 or language not in ("zh-CN", "en"):
-        errors.print("yinling: the password needs 8 characters, the language is zh-CN or en", highlight=False)
+    if len(password.get_secret_value()) < 8:
+        errors.print("yinling: the password needs 8 characters", highlight=False)
         raise typer.Exit(CANNOT)
     config = DeskConfig(
         folder, _secret(secret_file), _secret(callback_secret_file), password, callback_url, host, port, language, zone,

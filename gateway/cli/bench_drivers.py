@@ -19,6 +19,7 @@ from device_drivers.registry import drivers, find_driver
 from device_drivers.sample import MessageSample, StreamSample
 from gateway.cli.bench import bench_app, machine
 from gateway.cli.json_file import JsonFile, write_json
+from gateway.cli.language import LANGUAGE_HELP, chosen
 from gateway.cli.setup import out
 from simulators.samples import samples_of
 
@@ -58,11 +59,12 @@ def bench_drivers(
     family: Annotated[str | None, typer.Option(help="Only this family")] = None,
     json_file: JsonFile = None,
     frames: Annotated[int, typer.Option(min=10, help="Frames to decode for each figure")] = FRAMES,
-    language: Annotated[str, typer.Option(help="zh-CN or en")] = "zh-CN",
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP)] = None,
 ) -> None:
     """Measure each family's decoding: frames a second on one core, and the share of a core that 200 devices take."""
-    chosen = [find_driver(family)] if family else list(drivers().values())
-    results = [row for driver in chosen for row in measure_driver(driver, frames)]
+    language = chosen(language)
+    measured = [find_driver(family)] if family else list(drivers().values())
+    results = [row for driver in measured for row in measure_driver(driver, frames)]
     out.print(_table(results, language))
     write_json({"machine": machine(), "devices": DEVICES, "families": results}, json_file)
 

@@ -19,6 +19,7 @@ import typer
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
 from gateway.cli.json_file import JsonFile, write_json
 from gateway.cli.judge import Emergency, judge, report, table, unexpected
+from gateway.cli.language import CHINESE, LANGUAGE_HELP, chosen
 from gateway.cli.records import Record, RecordBook, records_table
 from gateway.cli.rig import HASTE, Rig, free_port
 from gateway.cli.run import set_up_logging
@@ -78,7 +79,7 @@ def demo(
     ] = False,
     seconds: Annotated[float | None, typer.Option(help="End after so many seconds")] = None,
     json_file: JsonFile = None,
-    language: Annotated[str, typer.Option(help="zh-CN or en")] = "zh-CN",
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP)] = None,
     port: Annotated[int | None, typer.Option(help="Port of the page; 8080 or a free one")] = None,
     scenario: Annotated[
         Path, typer.Option(help="home, care_centre (every family of devices at once), or a scenario file")
@@ -91,7 +92,8 @@ def demo(
     set_up_logging(logging.WARNING)
     story = _story(scenario)
     limit_s = seconds if seconds is not None else (story.seconds if headless else None)
-    chinese = language == "zh-CN"
+    language = chosen(language)
+    chinese = language == CHINESE
     with tempfile.TemporaryDirectory(prefix="yinling-demo-") as folder:
         rig = site_of(story, Path(folder), language, api_port=port or _page_port())
         rig.prepare()

@@ -146,7 +146,10 @@ def write_docs(
     check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 1 where it is not up to date")] = False,
 ) -> None:
     """Write what the drivers say of themselves into the page of devices; what people wrote there stays."""
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError:
+        _cannot(f"there is no page {path} here: this is for those who work on the project, in its folder")
     try:
         made = generate(text, [one for one in drivers().values() if is_ours(one)])
     except DocsError as error:

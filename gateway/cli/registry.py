@@ -20,6 +20,7 @@ from gateway.config import load_settings
 from gateway.consents import PURPOSES, Consents
 from gateway.database import Database, open_database
 from gateway.registry import Device, Registry, RegistryError, Resident
+from gateway.wiring import own_account
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +137,10 @@ def add_device(
     room: Annotated[str, typer.Option(help="Where it hangs")] = "",
     config: ConfigOption = DEFAULT_CONFIG,
 ) -> None:
-    """Add a device; one that connects to the broker itself gets a password, shown this once."""
+    """Add a device; one that connects to the broker itself gets a password, shown this once.
+
+    What speaks through a bridge (zigbee2mqtt/sos) has none: the bridge (zigbee2mqtt/bridge) has.
+    """
     driver = find_driver(family)
     placement = "room" if room else "worn"
     device = Device(device_id, driver.family, placement=placement, room=room)
@@ -145,7 +149,7 @@ def add_device(
         registry.add_device(device, by=BY, now_ns=now_ns)
         if resident is not None:
             registry.assign(device_id, resident, by=BY, now_ns=now_ns)
-        if driver.account_topics is not None:
+        if own_account(driver.family, device_id):
             password = secrets.token_urlsafe(PASSWORD_BYTES)
             registry.set_credentials_hash(device_id, hash_password(password), by=BY, now_ns=now_ns)
             typer.echo(f"MQTT user {device_id} password {password}")

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
+from gateway.cli.language import CHINESE, LANGUAGE_HELP, chosen
 from gateway.config import ConfigError, Settings, load_settings
 from gateway.doctor import Check, Verdict, examine
 
@@ -58,8 +59,8 @@ app.add_typer(config_app, name="config")
 @app.command()
 def init(
     config: ConfigOption = DEFAULT_CONFIG,
-    name: Annotated[str, typer.Option(help="Name of the site")] = "银龄之家",
-    language: Annotated[str, typer.Option(help="zh-CN or en")] = "zh-CN",
+    name: Annotated[str | None, typer.Option(help="Name of the site")] = None,
+    language: Annotated[str | None, typer.Option(help=LANGUAGE_HELP)] = None,
 ) -> None:
     """Write the first settings file, make the database and the first API key (shown once). Changes nothing twice."""
     from gateway.api.keys import KeyStore
@@ -68,7 +69,9 @@ def init(
     if config.exists():
         out.print(f"{config} exists and stays as it is")
     else:
-        config.write_text(FIRST_SETTINGS.format(name=_toml(name), language=language), encoding="utf-8")
+        language = chosen(language)
+        named = name or ("银龄之家" if language == CHINESE else "Yinling home")
+        config.write_text(FIRST_SETTINGS.format(name=_toml(named), language=language), encoding="utf-8")
         out.print(f"wrote {config}")
     settings = load_settings(config)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -107,7 +110,7 @@ def check_config(config: ConfigOption = DEFAULT_CONFIG) -> None:
     try:
         load_settings(config)
     except ConfigError as error:
-        errors.print(f"yinling: {error}", highlight=False)
+        errors.print(f"yinling: {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(CANNOT) from error
     out.print(f"{config}: all settings are valid")
 

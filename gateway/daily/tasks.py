@@ -14,6 +14,7 @@ from pydantic import Field, StringConstraints, TypeAdapter, ValidationError, mod
 
 from device_drivers.signals import SIGNALS, SignalKind
 from gateway.alerts.oncall import WEEKDAYS, Clock, Day, Hours, Model, Name, Weekday, instant, local
+from gateway.wrong_settings import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -119,8 +120,7 @@ def plan_from(plain: Sequence[object]) -> tuple[CareTask, ...]:
     try:
         tasks = _PLAN.validate_python(plain)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise TaskError(wrong) from error
+        raise TaskError("; ".join(sentences(error, plain, named="task"))) from error
     names = [task.id for task in tasks]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:

@@ -87,7 +87,7 @@ def test_once_in_a_week_or_a_month() -> None:
         ({"id": "a", "kind": "measurement", "times": ["08:00"], "signals": ["accel"]}, "no such signal"),
         ({"id": "a", "kind": "dance", "times": ["08:00"]}, "kind"),
         ({"id": "a", "kind": "other", "times": ["08:00"], "tmies": 1}, "tmies"),
-        ("pills", "0"),
+        ("pills", "task number 1"),
     ],
 )
 def test_plans_that_cannot_be_are_refused(task: object, why: str) -> None:
