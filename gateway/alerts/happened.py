@@ -9,15 +9,18 @@ from sqlalchemy import select
 from analytics.kinds import KINDS
 from gateway.alerts.report import Report, so_far, span_of
 from gateway.alerts.statistics import Facts, Statistics, Stay, compute
-from gateway.models import AlertRow, DeviceRow, ResidentRow
+from gateway.models import AlertRow, AuditRow, DeviceRow, ResidentRow
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from sqlalchemy.orm import Session
 
     from gateway.config import SiteSettings
 
+RESIDENT, AFTER_RESIDENT = "resident:", "resident;"
+"""What the subjects of residents begin with, and the first text behind all of them: the index serves a range."""
+ADDED, REMOVED = "resident.added", "resident.removed"
 Words = tuple[str, str]
 """The same in Chinese and in English."""
 PARTS: Mapping[str, Words] = {
@@ -93,11 +96,27 @@ def read(session: Session, from_ns: int, to_ns: int, *, residents: Collection[st
 
 
 def read_stays(session: Session, *, residents: Collection[str] | None = None) -> list[Stay]:
-    """Everybody's stay: from the registration; of one who is inactive until the record was last changed."""
+    """Everybody's stay: from the registration; of one who is inactive until the record was last changed.
+
+    Whoever was removed has no record any more: the audit trail knows when that one came and went.
+    """
     query = select(ResidentRow)
     if residents is not None:
         query = query.where(ResidentRow.id.in_(residents))
-    return [Stay(row.created_ns, None if row.active else row.updated_ns) for row in session.scalars(query)]
+    known = [Stay(row.id, row.created_ns, None if row.active else row.updated_ns) for row in session.scalars(query)]
+    return known + list(_removed(session, residents))
+
+
+def _removed(session: Session, residents: Collection[str] | None) -> Iterator[Stay]:
+    query = select(AuditRow.subject, AuditRow.action, AuditRow.at_ns).where(
+        AuditRow.subject > RESIDENT, AuditRow.subject < AFTER_RESIDENT, AuditRow.action.in_((ADDED, REMOVED))
+    )
+    came: dict[str, int] = {}
+    for subject, action, at_ns in session.execute(query.order_by(AuditRow.seq)):
+        if action == ADDED:
+            came[subject] = at_ns
+        elif subject in came and (residents is None or subject.removeprefix(RESIDENT) in residents):
+            yield Stay(subject.removeprefix(RESIDENT), came.pop(subject), at_ns)
 
 
 def names_of(session: Session, subjects: Iterable[str]) -> dict[str, Words]:

@@ -60,8 +60,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Stay:
-    """From when until when somebody was cared for, UTC nanoseconds; to_ns None: still."""
+    """Who was cared for from when until when, UTC nanoseconds; to_ns None: still. One may stay several times."""
 
+    who: str
     from_ns: int
     to_ns: int | None = None
 
@@ -156,7 +157,9 @@ def compute(
     names = {int(priority): priority.name.lower() for priority in Priority}
     begin_ns = _counted_from(ordered, stays, from_ns, to_ns)
     hours = (to_ns - begin_ns) / HOUR_NS
-    lived = [span for stay in stays if (span := _within(stay, from_ns, to_ns)) > 0]
+    spans = [(stay.who, _within(stay, from_ns, to_ns)) for stay in stays]
+    present = {who for who, span in spans if span > 0}
+    days = sum(max(0, span) for _, span in spans) / DAY_NS
     floods, flooded_ns, peak = _floods([one.raised_ns for one in ordered], to_ns)
     unanswered = [one for one in ordered if one.answered_ns is None]
     judged, in_time = _urgent(ordered, now_ns)
@@ -166,8 +169,8 @@ def compute(
         from_ns=from_ns,
         to_ns=to_ns,
         counted_from_ns=begin_ns,
-        residents=len(lived),
-        resident_days=sum(lived) / DAY_NS,
+        residents=len(present),
+        resident_days=days,
         carers=carers,
         raised=len(ordered),
         persons=persons,
@@ -182,7 +185,7 @@ def compute(
         urgent_in_time=in_time,
         answered_60s=in_time / judged if judged else None,
         kinds=tuple(_kinds(ordered)),
-        per_resident_day=persons / (sum(lived) / DAY_NS) if lived and hours >= 24 else None,
+        per_resident_day=persons / days if days and hours >= 24 else None,
         per_carer_hour=len(ordered) / (hours * carers) if hours >= 1 else None,
         floods=floods,
         flood_share=flooded_ns / (to_ns - begin_ns) if to_ns > begin_ns else 0.0,

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,11 +25,12 @@ from gateway.channels.base import Accepted
 from gateway.config import SiteSettings
 from gateway.models import ResidentRow
 from gateway.registry import Device, Resident
+from gateway.removal import remove_resident
 from gateway.tables import NOTHING, Part, tables
 
 DAY = 86_400 * S
 OK = Accepted("ok")
-ALWAYS = Stay(T0 - 400 * DAY)
+ALWAYS = Stay("r0", T0 - 400 * DAY)
 NURSE = "王芳"
 ZONE = ZoneInfo("Asia/Shanghai")
 
@@ -66,7 +68,7 @@ def test_counted_by_hand() -> None:
         fact(9000, "heart_rate_high", closed=61, outcome="recovered"),
         fact(9500, "battery_low", subject="device:w1", outcome=None),
     ]
-    found = count(facts, 2, (ALWAYS, ALWAYS), carers=0.5)
+    found = count(facts, 2, (ALWAYS, replace(ALWAYS, who="r2")), carers=0.5)
     assert (found.raised, found.by_priority) == (5, {"high": 3, "medium": 1, "low": 1})
     assert (found.persons, found.equipment) == (4, 1)
     assert found.to_delivered == Spread(3, 5, 2.0, 3.0)
@@ -119,7 +121,7 @@ def test_what_is_too_young_or_ended_by_itself_sooner_is_no_failure() -> None:
 
 def test_days_count_from_the_registration_on() -> None:
     """Two residents, one since the last of ten days, one who left after the first."""
-    late, gone = Stay(T0 + 9 * DAY), Stay(T0 - DAY, T0 + DAY)
+    late, gone = Stay("r1", T0 + 9 * DAY), Stay("r2", T0 - DAY, T0 + DAY)
     found = count([fact(9.5 * 86_400)] * 4, 10, (late, gone))
     assert (found.residents, found.resident_days, found.per_resident_day) == (2, 2.0, 2.0)
     assert (found.counted_from_ns, found.per_carer_hour) == (T0, 4 / 240)
@@ -132,11 +134,11 @@ def test_days_count_from_the_registration_on() -> None:
 
 
 def test_a_rate_is_not_made_of_minutes() -> None:
-    fresh = (Stay(T0 + DAY // 2),)
+    fresh = (Stay("r1", T0 + DAY // 2),)
     assert count([fact(86_300)], 1, fresh).per_resident_day is None
     assert count([fact(86_300)], 1, fresh).per_carer_hour == 1 / 12
-    assert count([fact(86_300)], 1, (Stay(T0 + DAY - 600 * S),)).per_carer_hour is None
-    assert count([], 1, (Stay(T0 + 2 * DAY),)).per_carer_hour is None
+    assert count([fact(86_300)], 1, (Stay("r1", T0 + DAY - 600 * S),)).per_carer_hour is None
+    assert count([], 1, (Stay("r1", T0 + 2 * DAY),)).per_carer_hour is None
 
 
 @pytest.mark.parametrize("outcome", [None, *(one.value for one in Outcome)])
@@ -232,12 +234,32 @@ def test_what_is_read_from_the_database(site: Site) -> None:
         assert facts[2].answered_ns == T0 + 40 * S, "ended by a person without a word before"
         assert [one.kind for one in read(session, T0, T0 + DAY, residents=["r2"])] == ["battery_low"]
         assert read(session, T0 + DAY, T0 + 2 * DAY) == []
-        assert read_stays(session) == [Stay(T0 - DAY)] * 2
+        assert read_stays(session) == [Stay("r1", T0 - DAY), Stay("r2", T0 - DAY)]
     site.registry.update_resident(Resident("r2", "王爷爷", active=False), by="test", now_ns=T0 + DAY)
     with site.database.read() as session:
-        assert read_stays(session, residents=["r2"]) == [Stay(T0 - DAY, T0 + DAY)]
+        assert read_stays(session, residents=["r2"]) == [Stay("r2", T0 - DAY, T0 + DAY)]
         found = statistics_of(session, T0, T0 + 3 * DAY, T0 + 3 * DAY)
         assert (found.residents, found.resident_days) == (2, 4.0)
+
+
+def test_who_was_removed_was_cared_for_until_then(site: Site) -> None:
+    """Alerts about somebody who has left stay; so do the days, or the rates of all others would rise."""
+    for begin, end in ((0, 2), (3, 4)):
+        site.registry.add_resident(Resident("r7", "孙爷爷"), by="test", now_ns=T0 + begin * DAY)
+        remove_resident(site.database, "r7", by="test", now_ns=T0 + end * DAY)
+    site.registry.add_resident(Resident("r7", "孙爷爷"), by="test", now_ns=T0 + 9 * DAY)
+    with site.database.read() as session:
+        mine = read_stays(session, residents=["r7"])
+        assert [(one.from_ns, one.to_ns) for one in mine] == [
+            (T0 + 9 * DAY, None),
+            (T0, T0 + 2 * DAY),
+            (T0 + 3 * DAY, T0 + 4 * DAY),
+        ]
+        assert {one.who for one in mine} == {"r7"}
+        assert len(read_stays(session)) == 4
+        assert read_stays(session, residents=["r8"]) == []
+        found = statistics_of(session, T0, T0 + 10 * DAY, T0 + 10 * DAY, residents=["r7"])
+        assert (found.residents, found.resident_days) == (1, 4.0), "one person, three stays"
 
 
 def test_sources_have_names(site: Site) -> None:
