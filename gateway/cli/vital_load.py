@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from analytics.findings import Detector
 
 SECOND_NS = 1_000_000_000
-START_NS = 1_800_000_000 * SECOND_NS - 14_520 * SECOND_NS
-"""2027-01-15 11:58 in China: two minutes before the day and night of everybody are summed up."""
+START_NS = 1_800_000_000 * SECOND_NS - 14_440 * SECOND_NS
+"""2027-01-15 11:59:20 in China: soon before the day and night of everybody are summed up."""
 DAY_NUMBER = (START_NS // SECOND_NS + 8 * 3600 - 12 * 3600) // 86_400
 STRAPS = 500
 KNOWN_DAYS = 20
@@ -107,8 +107,8 @@ class VitalLoad:
 
 def learned_day(watch: Detector, residents: int, day: int) -> None:
     """One day of activity of everybody, seen by the detector of habits; to be stepped at 04:00 by the caller."""
-    dawn = START_NS + (day * 86_400 - 8 * 3600) * SECOND_NS
-    for hour in range(12):
+    dawn = START_NS + (day * 86_400 - 8 * 3600 + 40) * SECOND_NS
+    for hour in range(9):
         at = dawn + (hour * 3600 + 3600) * SECOND_NS
         watch.ingest([DeviceEvent(f"p{n}", "presence", "active", at, at) for n in range(residents)])
 
