@@ -177,7 +177,7 @@ def _drivers(settings: Settings) -> Iterator[Check]:
         else:
             yield trouble
     if well:
-        names, others = ", ".join(well), ", ".join(sorted(set(drivers()) - set(well)))
+        names, others = ", ".join(well), ", ".join(sorted(set(drivers()) - {use[0] for use in uses}))
         zh, en = f"使用中的驱动都可用：{names}", f"the drivers in use are well: {names}"
         more = (f"；另有（配置后使用）：{others}", f"; there are also, once set up: {others}") if others else ("", "")
         yield Check("drivers", Verdict.OK, zh + more[0], en + more[1])

@@ -139,7 +139,9 @@ def test_doctor_names_every_broken_driver_and_what_to_do(tmp_path: Path, foreign
     assert "rate is slow" in failed["driver:picky_lamp"].en
     assert all(check.fix_zh and check.fix_en for check in failed.values())
     assert found["drivers"].verdict is Verdict.OK
-    assert found["drivers"].en.endswith("zigbee2mqtt, jt808")
+    used, others = found["drivers"].en.split("; there are also, once set up: ")
+    assert used.endswith("zigbee2mqtt, jt808")
+    assert not {"failing_lamp", "picky_lamp", "jt808"} & set(others.split(", "))
 
 
 def test_what_a_broken_driver_would_hear_is_left_out_and_all_others_are_made(
