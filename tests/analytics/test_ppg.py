@@ -107,3 +107,17 @@ def test_a_recording_without_truth_is_counted_as_nothing() -> None:
     assert (result["windows"], result["answered"], result["mean_error"]) == (0, None, None)
     assert "0 windows" in evaluation.summary(result)
     assert evaluation.evaluate_heart_rate([])["mean_error"] is None
+
+
+def test_room_for_more_wearers_changes_nothing_for_those_who_are_there() -> None:
+    tracker, alone = PulseTracker(1), PulseTracker(1)
+    parts = list(evaluation.windows(run()))
+    for pulse, accel in parts[:10]:
+        tracker.step(pulse[None], accel[None])
+        alone.step(pulse[None], accel[None])
+    tracker.grow(1)
+    tracker.grow(40)
+    for pulse, accel in parts[10:20]:
+        said = tracker.step(np.stack([pulse, pulse]), np.stack([accel, accel]), np.array([0, 39]))
+        np.testing.assert_allclose(said.rate[0], alone.step(pulse[None], accel[None]).rate[0])
+    assert said.rate[1] == pytest.approx(said.rate[0], abs=3), "a new one finds the same heart"
