@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Accounts", "Home", "Truth", "main"]
 
 TICK_S = 0.02
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
         def write(truth: Truth) -> None:
             file.write(json.dumps(asdict(truth)) + "\n")
             file.flush()
+            log.info("%s: %s%s", truth.device, truth.do, f" ({truth.kind})" if truth.kind else "")
 
         def may_begin() -> bool:
             return given.begin is None or given.begin.exists()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import tempfile
 import time
 from collections import Counter
@@ -11,13 +13,14 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.table import Table
 
 from gateway.cli import BAD_ANSWER, CANNOT, app, errors
 from gateway.cli.json_file import JsonFile, write_json
+from gateway.cli.language import of_environment
 from gateway.cli.offline import live_findings, offline_findings
 from gateway.cli.rig import HASTE, Rig, RigDevice
 from gateway.cli.setup import out
@@ -35,6 +38,7 @@ SETTLE_S = 15.0
 """After a recording: the time in which a suspected fall is decided, and on top of it the cancel window."""
 COMPARE_S = 60.0
 MOST = 400
+ACCOUNTS = "accounts.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +113,81 @@ def replay(
 @app.command()
 def simulate(
     scenario: Annotated[Path, typer.Argument(help="A scenario file, or the name of a shipped one")],
-    accounts: Annotated[Path, typer.Option(help="JSON: host, port, passwords, tcp_port, ports of devices")],
+    site: Annotated[
+        Path | None, typer.Option(help="A folder that --prepare has made: its accounts, links and truth")
+    ] = None,
+    prepare: Annotated[
+        Path | None,
+        typer.Option(help="Make a site in this folder: settings, residents, devices, accounts; play nothing"),
+    ] = None,
+    accounts: Annotated[
+        Path | None, typer.Option(help="JSON: host, port, passwords, tcp_port, ports of devices")
+    ] = None,
     links: Annotated[Path, typer.Option(help="Folder for the links to the simulated serial ports")] = Path(),
     truth: Annotated[Path, typer.Option(help="Where to write what truly happened, as JSON lines")] = Path(
         "truth.jsonl"
     ),
 ) -> None:
-    """Play a scenario's devices on real transports to a gateway that is already running, until interrupted."""
+    """Play a scenario's devices on real transports to a gateway that is already running, until interrupted.
+
+    First `--prepare FOLDER`, then `yinling run --config FOLDER/yinling.toml`, then `--site FOLDER`. Each thing that
+    happens is said; FOLDER/truth.jsonl has the same as JSON lines.
+    """
     from simulators.home import main
     from simulators.scenario import ScenarioError
 
     try:
+        if prepare is not None:
+            _prepare(scenario, prepare)
+            return
+        if site is not None:
+            accounts, links, truth = site / ACCOUNTS, site, site / "truth.jsonl"
+        if accounts is None:
+            _cannot("say with which accounts: --site FOLDER of a site that --prepare has made, or --accounts FILE")
+        _check_broker(accounts)
         main([str(scenario), f"--accounts={accounts}", f"--links={links}", f"--truth={truth}"])
     except ScenarioError as error:
-        errors.print(f"yinling: {error}", highlight=False)
-        raise typer.Exit(CANNOT) from error
+        _cannot(str(error))
+
+
+def _prepare(scenario: Path, folder: Path) -> None:
+    """A site with everything that the scenario has, in a folder of its own."""
+    from gateway.cli.site import site_of
+    from simulators.scenario import load_scenario
+
+    if (folder / "yinling.toml").exists():
+        _cannot(f"{folder} has a site already; take another folder")
+    folder = folder.resolve()
+    rig = site_of(load_scenario(scenario), folder, of_environment())
+    rig.prepare()
+    rig.write_accounts()
+    (folder / "key.txt").write_text(rig.key + "\n", encoding="utf-8")
+    (folder / "key.txt").chmod(0o600)
+    out.print(
+        f"{len(rig.residents)} residents, {len(rig.devices)} devices; API key: {folder / 'key.txt'}", soft_wrap=True
+    )
+    out.print(f"yinling run --config {rig.config}", highlight=False, soft_wrap=True)
+    out.print(f"yinling simulate {scenario} --site {folder}", highlight=False, soft_wrap=True)
+
+
+def _check_broker(accounts: Path) -> None:
+    """One clear line where there is nobody to play to. Raises FileNotFoundError for a file that is not there."""
+    try:
+        tree = json.loads(accounts.read_text(encoding="utf-8"))
+        host, port = str(tree["host"]), int(tree["port"])
+    except (ValueError, KeyError, TypeError) as error:
+        _cannot(
+            f'{accounts} is no accounts file such as {{"host": "127.0.0.1", "port": 1883, "passwords": {{}}}}: {error}'
+        )
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError as error:
+        _cannot(f"no gateway takes MQTT at {host}:{port} ({error}); start it first: yinling run")
+
+
+def _cannot(text: str) -> NoReturn:
+    errors.print(f"yinling: {text}", highlight=False, soft_wrap=True)
+    raise typer.Exit(CANNOT)
 
 
 def _choose(path: Path, pattern: str, dataset: str | None, limit: int) -> list[Recording]:

@@ -139,9 +139,7 @@ class Rig:
 
     def start_home(self, scenario: str, *options: str) -> None:
         """Start the simulated devices of a scenario file (or of a shipped one, by name); `begin` starts their story."""
-        accounts = self.folder / "accounts.json"
-        places = {"tcp_port": self.tcp_port, "ports": self.ports, "passwords": self.passwords}
-        write_private(accounts, json.dumps({"host": "127.0.0.1", "port": self.mqtt_port, **places}))
+        accounts = self.write_accounts()
         self._start(
             "home",
             "-m",
@@ -152,6 +150,13 @@ class Rig:
             f"--truth={self.folder / 'truth.jsonl'}",
             *options,
         )
+
+    def write_accounts(self) -> Path:
+        """Write what simulated devices log in with: the file that `--accounts` takes."""
+        accounts = self.folder / "accounts.json"
+        places = {"tcp_port": self.tcp_port, "ports": self.ports, "passwords": self.passwords}
+        write_private(accounts, json.dumps({"host": "127.0.0.1", "port": self.mqtt_port, **places}))
+        return accounts
 
     @property
     def begin_file(self) -> Path:
