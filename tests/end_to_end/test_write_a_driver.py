@@ -161,7 +161,7 @@ def test_the_page_has_the_parts_that_are_tried_here() -> None:
     known = ("pip install", "yinling ", "pytest -q", "python simulate.py", "python publish.py", "curl -sH ")
     assert all(line.startswith(known) for line in COMMANDS)
     code = [line for line in FILES["lantern_l1.py"].splitlines() if line.strip()]
-    assert len(code) <= 65
+    assert len(code) <= 75
 
 
 def test_everything_that_a_driver_may_give_is_in_the_table() -> None:
@@ -188,6 +188,13 @@ def test_a_fresh_process_finds_the_driver_by_its_entry_point(walk: Walk) -> None
     assert done.stdout.strip() == "Lantern L1 finger oximeter (invented) 9600 False ()", done.stderr
     (package,) = importlib.metadata.distributions(name="lantern-l1", path=[str(walk.installed)])
     assert package.requires == ["yinling-gateway"]
+
+
+def test_the_driver_passes_the_battery_of_our_own_families(walk: Walk) -> None:
+    (command,) = re.findall(r"`\.venv/bin/(pytest tests/device_drivers/test_every_family.py -k lantern_l1)`\.", PAGE)
+    done = walk.shell(f"cd {shlex.quote(str(ROOT))} && python -m {command} --no-cov")
+    assert done.returncode == 0, done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_decode_gives_what_the_page_shows(walk: Walk) -> None:
