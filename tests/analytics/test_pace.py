@@ -267,7 +267,7 @@ def test_an_exchange_in_the_middle_changes_nothing(cut: int) -> None:
 
 def test_what_is_open_ends_in_a_part_that_knows_nothing_else() -> None:
     scenes = (
-        series(fibrillation(300), sinus(3000)),
+        series(fibrillation(300), sinus(5200)),
         series(
             steady(60, 1300), np.linspace(1300, 1720, 20), steady(60, 1720), np.linspace(1720, 900, 20), steady(60, 900)
         ),

@@ -32,7 +32,7 @@ def test_keeps_the_contract() -> None:
 
 
 def test_tells_when_fibrillation_begins_and_when_it_is_over() -> None:
-    series = np.concatenate([sinus(300), fibrillation(400), sinus(2600, seed=7)])
+    series = np.concatenate([sinus(300), fibrillation(400), sinus(5200, seed=7)])
     begins, ends = found(readings(series))
     onset_s, over_s = series[:300].sum() / 1000, series[:700].sum() / 1000
     assert (begins.kind, begins.phase, begins.resident_id) == ("possible_af", Phase.CONFIRMED, "zhang")
@@ -41,7 +41,7 @@ def test_tells_when_fibrillation_begins_and_when_it_is_over() -> None:
     assert float(begins.evidence["held_s"]) >= 30
     assert (ends.episode, ends.phase) == (begins.episode, Phase.CLEARED)
     assert abs(int(ends.evidence["last_seen_ns"]) - at(over_s)) < 60 * SECOND
-    assert ends.at_ns - int(ends.evidence["last_seen_ns"]) >= 1800 * SECOND
+    assert ends.at_ns - int(ends.evidence["last_seen_ns"]) >= 3600 * SECOND
 
 
 def test_fibrillation_that_returns_soon_is_the_same_episode() -> None:
