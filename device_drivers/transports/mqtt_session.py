@@ -79,7 +79,8 @@ class MqttMessage:
 
 @dataclass(slots=True)
 class MqttHealth:
-    """Counters of one session. `lapsed` acknowledgements belonged to a connection that had gone. `unsubscribed`:
+    """Counters of one session. connected: the broker has answered our subscriptions too, what is published from now on
+    is heard. `lapsed` acknowledgements belonged to a connection that had gone. `unsubscribed`:
     topic filters that the broker refused in this connection: what comes there is not heard. faults: errors of our own
     while a message or an answer was handled; the session goes on.
     """
@@ -259,13 +260,17 @@ class MqttSession:
             self._refused(client, str(reason))
             return
         self._connection += 1
-        self.health.connected, self.health.connects = True, self.health.connects + 1
         self.health.unsubscribed = 0
         client.reconnect_delay_set(self.options.reconnect_min_s, self.options.reconnect_max_s)
         wanted = [(topic, self.options.qos) for topic in self.options.subscriptions]
         wanted += [(topic, 0) for topic in self._casual]
         if wanted:
             client.subscribe(wanted)
+        else:
+            self._listens()
+
+    def _listens(self) -> None:
+        self.health.connected, self.health.connects = True, self.health.connects + 1
         if self._on_connected is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._on_connected)
 
@@ -276,6 +281,8 @@ class MqttSession:
         if refused:
             self.health.unsubscribed += len(refused)
             self.health.last_error = f"subscription refused: {refused[0]}"
+        if not self.health.connected:
+            self._listens()
 
     def _refused(self, client: mqtt.Client, reason: str) -> None:
         self.health.refused += 1
