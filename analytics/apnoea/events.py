@@ -57,6 +57,16 @@ class Ended(NamedTuple):
     """Of breathing: the longest time without any. 0 for oxygen."""
 
 
+_COURSE = {
+    "past": Column(np.float32, np.nan, PAST_S),
+    "usual": Column(np.float64, np.nan),
+    "frozen": Column(np.float64, np.nan),
+    "began": Column(np.int64, NEVER),
+    "last": Column(np.int64, NEVER),
+}
+"""What both keep of each slot: the last minutes, what is usual, and the event that goes on."""
+
+
 def amplitude(wave: Floats) -> Floats:
     """From peak to peak, of a sine of the same power: (rows,) from (rows, samples); NaN with a missing sample.
 
@@ -70,17 +80,7 @@ class Breaths:
     """Reduced and stopped breathing from the amplitude of each second."""
 
     def __init__(self) -> None:
-        self.table = SlotTable(
-            {
-                "past": Column(np.float32, np.nan, PAST_S),
-                "usual": Column(np.float64, np.nan),
-                "frozen": Column(np.float64, np.nan),
-                "began": Column(np.int64, NEVER),
-                "last": Column(np.int64, NEVER),
-                "still": Column(np.int64, 0),
-                "longest": Column(np.int64, 0),
-            }
-        )
+        self.table = SlotTable({**_COURSE, "still": Column(np.int64, 0), "longest": Column(np.int64, 0)})
 
     def second(self, slots: Ints, second: Ints, size: Floats, breathing: Flags) -> tuple[Ended, Flags]:
         """The next second (since 1970) of each of these slots; what ended, and which rows have good signal.
@@ -128,15 +128,7 @@ class Oxygen:
     """Falls of oxygen saturation by DIP percent and more."""
 
     def __init__(self) -> None:
-        self.table = SlotTable(
-            {
-                "past": Column(np.float32, np.nan, PAST_S),
-                "usual": Column(np.float64, np.nan),
-                "frozen": Column(np.float64, np.nan),
-                "began": Column(np.int64, NEVER),
-                "last": Column(np.int64, NEVER),
-            }
-        )
+        self.table = SlotTable(_COURSE)
 
     def second(self, slots: Ints, second: Ints, value: Floats) -> tuple[Ended, Flags]:
         """The next second of each of these slots: value in percent, NaN where unknown. As `Breaths.second`."""
