@@ -99,7 +99,10 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class SignalView:
-    """The latest value of one signal. age_s: since it was received, None where the box's clock was changed."""
+    """The latest value of one signal. age_s: since it was received, None where the box's clock was changed.
+
+    derived: the gateway has computed it from the device's wave.
+    """
 
     signal: str
     value: float | bool | str | None
@@ -108,6 +111,7 @@ class SignalView:
     received_ns: int
     age_s: float | None
     stale: bool
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,7 +379,7 @@ def _signals(live: LiveDevice | None, since_ns: int, now_ns: int) -> tuple[Signa
 def _signal(signal: str, value: LiveValue, now_ns: int) -> SignalView:
     known = _age(value.received_ns, now_ns)
     stale = known is None or value.is_stale(signal, now_ns)
-    return SignalView(signal, value.value, value.quality, value.at_ns, value.received_ns, known, stale)
+    return SignalView(signal, value.value, value.quality, value.at_ns, value.received_ns, known, stale, value.derived)
 
 
 def _age(received_ns: int, now_ns: int) -> float | None:

@@ -197,7 +197,7 @@ class Publisher:
             if row.kind is SignalKind.READING:
                 extra = {"unit_of_measurement": _UNITS.get(row.unit, row.unit), "state_class": "measurement"}
                 extra |= {"device_class": _DEVICE_CLASSES[name]} if name in _DEVICE_CLASSES else {}
-                yield Entity("sensor", node, name, title, state, device, extra)
+                yield Entity("sensor", node, name, title, state, device, extra, {"computed_by_box": latest.derived})
             else:
                 yield Entity(
                     "binary_sensor", node, name, title, _two_state(state), device, {"device_class": "occupancy"}

@@ -24,12 +24,16 @@ FUTURE_TOLERANCE_NS = 2 * NS
 
 @dataclass(slots=True)
 class LiveValue:
-    """The latest value of one signal of one device; `value` None means unknown, `quality` says why."""
+    """The latest value of one signal of one device; `value` None means unknown, `quality` says why.
+
+    derived: the gateway has computed it from the device's wave.
+    """
 
     value: float | bool | str | None
     quality: str
     at_ns: int
     received_ns: int
+    derived: bool = False
 
     def is_stale(self, signal: str, now_ns: int) -> bool:
         """Whether the value no longer stands for now (staleness limit of the signal table)."""
@@ -91,9 +95,9 @@ class LiveState:
 
 
 def _set(device: LiveDevice, one: Reading | DeviceEvent) -> None:
-    value = device.values.get(one.signal)
+    value, derived = device.values.get(one.signal), isinstance(one, Reading) and one.derived
     if value is None:
-        device.values[one.signal] = LiveValue(one.value, one.quality, one.at_ns, one.received_ns)
+        device.values[one.signal] = LiveValue(one.value, one.quality, one.at_ns, one.received_ns, derived)
         return
     value.value, value.quality = one.value, one.quality
-    value.at_ns, value.received_ns = one.at_ns, one.received_ns
+    value.at_ns, value.received_ns, value.derived = one.at_ns, one.received_ns, derived

@@ -41,7 +41,8 @@ class Kept:
     """What was kept of one night. Minute i begins at start_ns + i minutes.
 
     beds: (time, device, in or not) in order of time. states: (time, word) of `sleep_state`, in order of time.
-    movement, heart_rate, respiratory_rate, spo2: mean of each minute, NaN where nothing came.
+    movement, heart_rate, respiratory_rate, spo2: mean of each minute, NaN where nothing came. derived: those of which
+    the gateway has computed values from a wave.
     """
 
     start_ns: int
@@ -52,6 +53,7 @@ class Kept:
     heart_rate: NDArray[np.float64]
     respiratory_rate: NDArray[np.float64]
     spo2: NDArray[np.float64]
+    derived: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,8 @@ class NightReport:
 
     to_ns: None while still in bed when the report was made. source: "radar", "movement" or "none" (sleep unknown).
     latency_min: from going to bed to sleep. heart_rate_low: 10th percentile. restless_share: of the minutes in bed.
-    longest_exit_min: the longest time out of bed of those after which the person came back.
+    longest_exit_min: the longest time out of bed of those after which the person came back. heart_rate_derived,
+    respiratory_rate_derived: whether the gateway has computed any of that night's values from a wave.
     """
 
     from_ns: int
@@ -80,6 +83,8 @@ class NightReport:
     respiratory_rate: float | None = None
     spo2: float | None = None
     spo2_lowest: float | None = None
+    heart_rate_derived: bool = False
+    respiratory_rate_derived: bool = False
 
 
 def plain_report(report: NightReport) -> dict[str, Any]:
@@ -191,6 +196,8 @@ def _vital_numbers(kept: Kept, in_bed: NDArray[np.bool_]) -> dict[str, Any]:
         "respiratory_rate": _rounded(np.median(breaths)) if breaths is not None else None,
         "spo2": _rounded(np.median(oxygen)) if oxygen is not None else None,
         "spo2_lowest": _rounded(oxygen.min()) if oxygen is not None else None,
+        "heart_rate_derived": beats is not None and "heart_rate" in kept.derived,
+        "respiratory_rate_derived": breaths is not None and "respiratory_rate" in kept.derived,
     }
 
 

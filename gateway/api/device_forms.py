@@ -99,6 +99,7 @@ class ValueAnswer(Answer):
     value: float | bool | str | None
     quality: Annotated[str, Field(examples=["good"])]
     stale: bool
+    derived: Annotated[bool, Field(description="The gateway has computed it from the device's wave · 网关由波形推算")]
     at: Moment
     received: Moment
 
@@ -270,6 +271,7 @@ def _value(one: SignalView) -> ValueAnswer:
         value=one.value,
         quality=one.quality,
         stale=one.stale,
+        derived=one.derived,
         at=moment(one.at_ns),
         received=moment(one.received_ns),
     )

@@ -62,7 +62,8 @@ class SeriesAnswer(Answer):
     """One signal drawn over time, as columns: step i begins at `at[i]` and lasts `step_s`.
 
     min, mean and max are null where every reading of the step was absent; count and absent say how many readings had
-    a number and had none. Steps without any reading are left out.
+    a number and had none, derived how many of the numbers the gateway has computed from a wave. Steps without any
+    reading are left out.
     """
 
     resident_id: str
@@ -79,6 +80,7 @@ class SeriesAnswer(Answer):
     max: list[float | None]
     count: list[int]
     absent: list[int]
+    derived: Annotated[list[int], Field(description="How many of count the gateway has computed · 其中网关推算的次数")]
 
 
 class RowAnswer(Answer):
@@ -90,6 +92,7 @@ class RowAnswer(Answer):
     device_id: Annotated[str, Field(examples=["w1"])]
     value: float | bool | str | None
     quality: Annotated[str, Field(examples=["good"])]
+    derived: Annotated[bool, Field(description="The gateway has computed it from the device's wave · 网关由波形推算")]
     at: Moment
     received: Moment
     stored: Annotated[bool, Field(description="The device had kept it and sent it later")]
@@ -181,6 +184,7 @@ def _series(resident_id: str, signal: Signal, query: SeriesQuery, view: SeriesVi
         max=_numbers(view.maximum),
         count=view.count.tolist(),
         absent=view.absent.tolist(),
+        derived=view.derived.tolist(),
     )
 
 
@@ -198,6 +202,7 @@ def _row(row: Row) -> RowAnswer:
         device_id=row.key.device_id,
         value=row.value,
         quality=row.quality.value,
+        derived=row.key.derived,
         at=moment(row.at_ns),
         received=moment(row.received_ns),
         stored=row.stored,

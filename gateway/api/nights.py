@@ -50,6 +50,8 @@ class NightAnswer(Answer):
     respiratory_rate: float | None
     spo2: float | None
     spo2_lowest: float | None
+    heart_rate_derived: Annotated[bool, Field(description="The gateway has computed values of it · 含网关推算的数值")]
+    respiratory_rate_derived: bool
     text: Words
 
 

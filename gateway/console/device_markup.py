@@ -5,10 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from device_drivers.observations import Quality
 from device_drivers.signals import SIGNALS
 from gateway.commissioning import STEP_OF
-from gateway.console.markup import DASH, ICONS, SVG, age_text, alert_look, clock_text, part_name
+from gateway.console.markup import DASH, ICONS, SVG, age_text, alert_look, clock_text, notes_of, part_name
 from gateway.console.texts import TEXTS, speaker
 from gateway.console.views import TRACE_STALE_S, WORDS, Look
 from gateway.device_view import Standing
@@ -216,12 +215,12 @@ def _wave_html(age_s: float, language: str) -> str:
 def _signal_html(one: SignalView, language: str) -> str:
     row = SIGNALS[one.signal]
     fresh = "stale" if one.stale else "unknown" if one.value is None else "current"
-    doubt = "" if one.quality == Quality.GOOD else f"{speaker(language)(f'quality.{one.quality}')} · "
+    notes = [*notes_of(one.quality, derived=one.derived, language=language), age_text(one.age_s, language)]
     return (
         f'<div class="y-signal y-v-{fresh}" data-signal="{one.signal}">'
         f'<span class="y-label">{escape(row.en if language == "en" else row.zh)}</span>'
         f'<span class="y-number"><b>{escape(value_text(one, language))}</b></span>'
-        f'<span class="y-age">{escape(doubt + age_text(one.age_s, language))}</span></div>'
+        f'<span class="y-age">{escape(" · ".join(notes))}</span></div>'
     )
 
 

@@ -114,11 +114,17 @@ def vital_html(vital: VitalView, language: str) -> str:
 
 
 def _vital_note(vital: VitalView, language: str) -> str:
-    doubt = "" if vital.quality is Quality.GOOD else speaker(language)(f"quality.{vital.quality}")
-    if vital.freshness is Freshness.UNKNOWN and not doubt:
+    notes = notes_of(vital.quality, derived=vital.derived, language=language)
+    if vital.freshness is Freshness.UNKNOWN and vital.quality is Quality.GOOD:
         return ""
-    age = age_text(vital.age_s, language)
-    return f"{doubt} · {age}" if doubt else age
+    return " · ".join([*notes, age_text(vital.age_s, language)])
+
+
+def notes_of(quality: str, *, derived: bool, language: str) -> list[str]:
+    """What has to be said of a value: that the box has computed it, and that it is in doubt."""
+    say = speaker(language)
+    doubt = [] if quality == Quality.GOOD else [say(f"quality.{quality}")]
+    return [*([say("value.derived")] if derived else []), *doubt]
 
 
 def facts_html(facts: Sequence[FactView], language: str) -> str:

@@ -398,7 +398,7 @@ TEXTS: Mapping[str, Text] = {
             "unknown": ("未知", "unknown"),
         },
     ),
-    **_family("value", {"true": ("是", "yes"), "false": ("否", "no")}),
+    **_family("value", {"true": ("是", "yes"), "false": ("否", "no"), "derived": ("网关推算", "computed by the box")}),
     **_family(
         "part",
         {

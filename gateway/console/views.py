@@ -87,7 +87,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class VitalView:
-    """One vital sign. number: formatted, None where not known. age_s: None where never heard or not to be told."""
+    """One vital sign. number: formatted, None where not known. age_s: None where never heard or not to be told.
+
+    derived: the box has computed it from the device's wave.
+    """
 
     signal: str
     number: str | None
@@ -95,6 +98,7 @@ class VitalView:
     freshness: Freshness
     age_s: float | None
     quality: Quality = Quality.GOOD
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +187,8 @@ def vital(signals: Sequence[str], devices: Sequence[LiveDevice], now_ns: int) ->
     number = None if fresh is Freshness.UNKNOWN else format_number(signal, value.value)
     if number is None:
         fresh = Freshness.UNKNOWN
-    return VitalView(
-        signal, number, SIGNALS[signal].unit, fresh, age_s(value.received_ns, now_ns), Quality(value.quality)
-    )
+    age, quality = age_s(value.received_ns, now_ns), Quality(value.quality)
+    return VitalView(signal, number, SIGNALS[signal].unit, fresh, age, quality, value.derived)
 
 
 def _standing(signal: str, value: LiveValue, signals: Sequence[str], now_ns: int) -> tuple[int, int, int, int]:

@@ -70,21 +70,29 @@ def read_kept(store: SeriesStore, resident_id: str, span: tuple[int, int]) -> Ke
     minutes = (end - start) // MINUTE_NS
     beds = store.events(start - EARLIER_NS, end, resident_id=resident_id, signal="bed_occupancy", limit=MAX_EVENTS)
     states = store.events(start, end, resident_id=resident_id, signal="sleep_state", limit=MAX_EVENTS)
+    derived: set[str] = set()
 
     def minutely(signal: str) -> NDArray[np.float64]:
         view = store.query(signal, start, end, resident_id=resident_id, points=minutes)
         out = np.full(minutes, np.nan)
         place = (view.at_ns - start) // MINUTE_NS
         inside = (place >= 0) & (place < minutes)
+        if view.derived.any():
+            derived.add(signal)
         out[place[inside]] = view.mean[inside]
         return out
 
+    movement, heart, breath, oxygen = map(minutely, ("body_movement", "heart_rate", "respiratory_rate", "spo2"))
     return Kept(
         start,
         minutes,
         [(row.at_ns, row.key.device_id, row.value == "in") for row in beds if row.value in {"in", "left"}],
         [(row.at_ns, str(row.value)) for row in states if row.value is not None],
-        *(minutely(name) for name in ("body_movement", "heart_rate", "respiratory_rate", "spo2")),
+        movement,
+        heart,
+        breath,
+        oxygen,
+        frozenset(derived),
     )
 
 

@@ -81,12 +81,19 @@ def _sleep(report: NightReport) -> Words | None:
 def _vitals(report: NightReport) -> Words | None:
     zh, en = [], []
     if report.heart_rate is not None and report.heart_rate_low is not None:
-        zh.append(f"心率 {report.heart_rate:.0f}（静息 {report.heart_rate_low:.0f}）次/分")
-        en.append(f"heart rate {report.heart_rate:.0f} (at rest {report.heart_rate_low:.0f}) /min")
+        mark = _computed(derived=report.heart_rate_derived)
+        zh.append(f"心率 {report.heart_rate:.0f}（静息 {report.heart_rate_low:.0f}）次/分{mark.zh}")
+        en.append(f"heart rate {report.heart_rate:.0f} (at rest {report.heart_rate_low:.0f}) /min{mark.en}")
     if report.respiratory_rate is not None:
-        zh.append(f"呼吸 {report.respiratory_rate:.0f} 次/分")
-        en.append(f"breathing {report.respiratory_rate:.0f} /min")
+        mark = _computed(derived=report.respiratory_rate_derived)
+        zh.append(f"呼吸 {report.respiratory_rate:.0f} 次/分{mark.zh}")
+        en.append(f"breathing {report.respiratory_rate:.0f} /min{mark.en}")
     if report.spo2 is not None and report.spo2_lowest is not None:
         zh.append(f"血氧 {report.spo2:.0f}%（最低 {report.spo2_lowest:.0f}%）")
         en.append(f"oxygen saturation {report.spo2:.0f}% (lowest {report.spo2_lowest:.0f}%)")
     return Words("，".join(zh), ", ".join(en)) if zh else None
+
+
+def _computed(*, derived: bool) -> Words:
+    """What stands behind a number that the box has computed from a wave."""
+    return Words("（网关推算）", " (computed by the box)") if derived else Words("", "")

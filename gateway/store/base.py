@@ -82,11 +82,15 @@ class StoreOptions:
 
 
 class SeriesKey(NamedTuple):
-    """Whose and what: one series of the record. The resident is the one the device was assigned to at that time."""
+    """Whose and what: one series of the record. The resident is the one the device was assigned to at that time.
+
+    derived: the gateway has computed these readings from the device's wave.
+    """
 
     device_id: str
     resident_id: str | None
     signal: str
+    derived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,8 @@ class SeriesView:
     """One signal drawn over time: n buckets that hold data, in order of time.
 
     at_ns: int64 (n), start of the bucket. minimum, mean, maximum: float64 (n) in the signal's unit, NaN where every
-    reading of the bucket was absent. count, absent: int64 (n), how many readings had a number and had none.
+    reading of the bucket was absent. count, absent: int64 (n), how many readings had a number and had none. derived:
+    int64 (n), how many of `count` the gateway has computed from the device's wave.
     """
 
     bucket_ns: int
@@ -120,6 +125,7 @@ class SeriesView:
     maximum: NDArray[np.float64]
     count: NDArray[np.int64]
     absent: NDArray[np.int64]
+    derived: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -31,9 +31,10 @@ def reading_columns(pairs: Sequence[OwnedReading], book: SeriesBook) -> Columns:
     Each has the shape (n). Raises one of UNSTORABLE if any row cannot be stored.
     """
     n = len(pairs)
+    keys = (book[(r.device_id, owner, r.signal, False, r.derived)] for r, owner in pairs)
     return _checked(
         {
-            "series": np.fromiter((book[(r.device_id, owner, r.signal, False)] for r, owner in pairs), np.int32, n),
+            "series": np.fromiter(keys, np.int32, n),
             "at_ns": np.fromiter((r.at_ns for r, _ in pairs), np.int64, n),
             "received_ns": np.fromiter((r.received_ns for r, _ in pairs), np.int64, n),
             "value": np.array([r.value for r, _ in pairs], np.float64),
@@ -48,7 +49,9 @@ def event_columns(pairs: Sequence[OwnedEvent], book: SeriesBook) -> Columns:
     n = len(pairs)
     return _checked(
         {
-            "series": np.fromiter((book[(e.device_id, owner, e.signal, True)] for e, owner in pairs), np.int32, n),
+            "series": np.fromiter(
+                (book[(e.device_id, owner, e.signal, True, False)] for e, owner in pairs), np.int32, n
+            ),
             "at_ns": np.fromiter((e.at_ns for e, _ in pairs), np.int64, n),
             "received_ns": np.fromiter((e.received_ns for e, _ in pairs), np.int64, n),
             "state": _objects([e.value if isinstance(e.value, bool) else None for e, _ in pairs]),

@@ -147,7 +147,7 @@ class DuckDBStore:
             raise QueryError(msg)
         with self._reading() as (session, connection):
             series = session.book.find(resident_id, device_id, signal)
-            return reader.buckets(connection, series, start_ns, end_ns, points)
+            return reader.buckets(connection, session.book, series, start_ns, end_ns, points)
 
     def events(
         self,

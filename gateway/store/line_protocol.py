@@ -2,8 +2,11 @@
 
     heart_rate,device=w1,resident=r7,site=home value=72.0 1760000000000000000
     heart_rate,device=w1,resident=r7,site=home absent=true,quality=2i 1760000001000000000
+    heart_rate,derived=true,device=w1,resident=r7,site=home value=71.4 1760000004000000000
     bed_occupancy,device=b1,resident=r7,site=home word="left",code=1i 1760000002000000000
     help_button,device=w1,resident=r7,site=home active=true 1760000003000000000
+
+`derived` stands where the gateway has computed the value from the device's wave.
 
 One measurement for each signal (the default) puts each signal under its own name in Grafana's query builder and
 keeps its field types apart. With `measurement` set, everything goes into that one measurement and the signal is the
@@ -103,6 +106,8 @@ class LineMaker:
 
     def _head(self, key: SeriesKey) -> _Head:
         tags = {**self._tags, "device": key.device_id, "resident": key.resident_id or ""}
+        if key.derived:
+            tags["derived"] = "true"
         parts = [escape_measurement(self._measurement or key.signal)]
         parts += [f"{escape_tag(name)}={escape_tag(tags[name])}" for name in sorted(tags) if name and tags[name]]
         start = ",".join(parts) + " "

@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 MAX_EVENTS = 100_000
 MAX_PAGE = 1_000_000
 BUCKETS = """
-select bucket, sum(number)::bigint number, sum(absent)::bigint absent, coalesce(sum(total), 'nan'::double) total,
+select bucket, sum(number)::bigint number, sum(derived)::bigint derived, sum(absent)::bigint absent,
+    coalesce(sum(total), 'nan'::double) total,
     coalesce(min(minimum), 'nan'::double) minimum, coalesce(max(maximum), 'nan'::double) maximum
 from (
-    select (at_ns - $start) // $width bucket, count("value") number, count(*) - count("value") absent,
+    select (at_ns - $start) // $width bucket, count("value") number,
+        count("value") filter (where series in (select unnest($derived))) derived, count(*) - count("value") absent,
         sum("value") total, min("value") minimum, max("value") maximum
     from readings where series in (select unnest($series)) and at_ns >= $start and at_ns < $end group by bucket
     union all
-    select (hour_ns - $start) // $width, number, absent, total, minimum, maximum
+    select (hour_ns - $start) // $width, number, if(series in (select unnest($derived)), number, 0), absent, total,
+        minimum, maximum
     from hourly where series in (select unnest($series)) and hour_ns >= $start and hour_ns < $end
 ) group by bucket order by bucket
 """
@@ -48,7 +51,7 @@ where row_id > $start and row_id <= $end and ($all or series in (select unnest($
 
 
 def buckets(
-    connection: duckdb.DuckDBPyConnection, series: list[int], start_ns: int, end_ns: int, points: int
+    connection: duckdb.DuckDBPyConnection, book: SeriesBook, series: list[int], start_ns: int, end_ns: int, points: int
 ) -> SeriesView:
     """Readings and hourly aggregates of [start_ns, end_ns) in at most `points` buckets."""
     if not 0 <= start_ns < end_ns:
@@ -59,11 +62,13 @@ def buckets(
         raise QueryError(msg)
     width = -(-(end_ns - start_ns) // points)
     asked: dict[str, object] = {"series": series, "start": start_ns, "end": end_ns, "width": width}
+    asked["derived"] = [one for one in series if book.keys_by_id[one].derived]
     found: Any = connection.execute(BUCKETS, asked).fetchnumpy()
     number = found["number"]
     mean = np.divide(found["total"], number, out=np.full(len(number), np.nan), where=number > 0)
     at_ns = start_ns + found["bucket"] * width
-    return SeriesView(width, at_ns, found["minimum"], mean, found["maximum"], number, found["absent"])
+    extremes = (found["minimum"], mean, found["maximum"])
+    return SeriesView(width, at_ns, *extremes, number, found["absent"], found["derived"])
 
 
 def events(

@@ -1,8 +1,8 @@
 """The numbers under which the store keeps (device, resident, signal), and the newest row of every stream.
 
-A *series* is (device, resident, signal) and is what a row refers to; a *stream* is (device, signal) whoever wore
-it, and is what de-duplication goes by. The newest time of a stream tells at once that a row is new: only rows
-that are not newer have to be looked for on disk.
+A *series* is (device, resident, signal, and whether the gateway has derived it) and is what a row refers to; a *stream*
+is (device, signal) whoever wore it and whoever computed it, and is what de-duplication goes by. The newest time of a
+stream tells at once that a row is new: only rows that are not newer have to be looked for on disk.
 """
 
 from __future__ import annotations
@@ -25,19 +25,21 @@ KEPT_TOKENS = 50_000
 """Event tokens remembered for de-duplication: a home's events of weeks."""
 
 T = TypeVar("T", bound=np.generic)
-BookKey = tuple[str, "str | None", str, bool]
+BookKey = tuple[str, "str | None", str, bool, bool]
+BookRow = tuple[int, int, str, "str | None", str, bool, bool]
+"""As kept: series, stream, then the key."""
 
 
 class SeriesBook(dict[BookKey, int]):
-    """(device, resident, signal, is_event) -> series number; asking for an unknown one adds it to `unsaved`.
+    """(device, resident, signal, is_event, derived) -> series number; asking for an unknown one adds it to `unsaved`.
 
     Raises UnicodeEncodeError for a name that cannot be stored (a lone surrogate).
     """
 
-    def __init__(self, rows: Iterable[tuple[int, int, str, str | None, str, bool]] = ()) -> None:
+    def __init__(self, rows: Iterable[BookRow] = ()) -> None:
         super().__init__()
         self.keys_by_id: dict[int, SeriesKey] = {}
-        self.unsaved: list[tuple[int, int, str, str | None, str, bool]] = []
+        self.unsaved: list[BookRow] = []
         self._streams: dict[tuple[str, str, bool], int] = {}
         self._by_device: dict[str, list[int]] = {}
         self._by_resident: dict[str, list[int]] = {}
@@ -49,11 +51,11 @@ class SeriesBook(dict[BookKey, int]):
             self._enter(*row)
 
     def __missing__(self, key: BookKey) -> int:
-        device_id, resident_id, signal, is_event = key
+        device_id, resident_id, signal, is_event, derived = key
         for name in (device_id, resident_id or "", signal):
             name.encode()
         stream = self._streams.get((device_id, signal, is_event), self.streams)
-        row = (self._next, stream, device_id, resident_id, signal, is_event)
+        row = (self._next, stream, device_id, resident_id, signal, is_event, derived)
         self._enter(*row)
         self.unsaved.append(row)
         return row[0]
@@ -78,11 +80,10 @@ class SeriesBook(dict[BookKey, int]):
             and (resident_id is None or keys[number].resident_id == resident_id)
         ]
 
-    def _enter(
-        self, number: int, stream: int, device_id: str, resident_id: str | None, signal: str, is_event: bool
-    ) -> None:
-        self[(device_id, resident_id, signal, is_event)] = number
-        self.keys_by_id[number] = SeriesKey(device_id, resident_id, signal)
+    def _enter(self, number: int, stream: int, *key: *BookKey) -> None:
+        device_id, resident_id, signal, is_event, derived = key
+        self[key] = number
+        self.keys_by_id[number] = SeriesKey(device_id, resident_id, signal, derived)
         self._streams[(device_id, signal, is_event)] = stream
         self._by_device.setdefault(device_id, []).append(number)
         if resident_id is not None:

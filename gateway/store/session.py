@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.store.base import StoreOptions
 
 log = structlog.get_logger(__name__)
-SCHEMA_VERSION = 1
 SCHEMA = """
 create table if not exists meta(version integer not null, record varchar not null, row_floor bigint not null);
 create table if not exists series(id integer not null, stream integer not null, device_id varchar not null,
@@ -41,6 +40,12 @@ create table if not exists cursors(name varchar not null, row_id bigint not null
 create table if not exists dead_letters(row_id bigint not null, resident_id varchar, status integer not null,
     reason varchar not null);
 """
+UPGRADES = ("alter table series add column derived boolean default false",)
+"""From each version of the schema to the next, the first from 1 to 2. A new file goes through all of them.
+
+2: readings that the gateway computes are series of their own. What version 1 wrote does not say which were computed.
+"""
+SCHEMA_VERSION = 1 + len(UPGRADES)
 NEWEST_READINGS = """
 select s.stream, max(r.at_ns) at_ns, arg_max(r.row_id, r.at_ns) row_id, arg_max(r.series, r.at_ns) series,
     arg_max(r.received_ns, r.at_ns) received_ns, coalesce(arg_max_null(r.value, r.at_ns), 'nan'::double) "value",
@@ -83,11 +88,12 @@ class Session:
     def _load(self) -> None:
         execute = self.connection.execute
         execute(SCHEMA)
-        execute("insert into meta select ?, ?, 0 where not exists (from meta)", [SCHEMA_VERSION, uuid.uuid4().hex])
+        execute("insert into meta select 1, ?, 0 where not exists (from meta)", [uuid.uuid4().hex])
         (version, self.record), *_ = execute("select version, record from meta").fetchall()
-        if version != SCHEMA_VERSION:
-            msg = f"{self.path}: schema {version} is not {SCHEMA_VERSION}"
+        if not 1 <= version <= SCHEMA_VERSION:
+            msg = f"{self.path}: schema {version} is not 1 to {SCHEMA_VERSION}"
             raise StoreCorruptError(msg)
+        self._upgrade(version)
         self.book = SeriesBook(execute("select * from series").fetchall())
         self.newest = Newest()
         self.newest.fit(self.book.streams)
@@ -97,6 +103,16 @@ class Session:
             self.newest.take_event(stream, event_row(self.book, row))
         self.newest.tokens = dict.fromkeys(execute(TOKENS, [KEPT_TOKENS]).fetchall())
         self.next_row_id = self._largest_row_id() + 1
+
+    def _upgrade(self, version: int) -> None:
+        """All steps at once, or none."""
+        if version == SCHEMA_VERSION:
+            return
+        self.connection.execute("begin")
+        for step in UPGRADES[version - 1 :]:
+            self.connection.execute(step)
+        self.connection.execute("update meta set version = ?", [SCHEMA_VERSION])
+        self.connection.execute("commit")
 
     def _largest_row_id(self) -> int:
         found = self.connection.execute(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -126,6 +127,15 @@ def test_heart_breath_and_oxygen_only_of_the_time_in_bed() -> None:
     assert report.heart_rate_low == pytest.approx(52, abs=0.5)
     assert report.respiratory_rate is None, "twenty minutes say nothing of a night"
     assert (report.spo2, report.spo2_lowest) == (95.0, 88.0)
+
+
+def test_what_the_gateway_has_computed_is_marked_where_a_number_is_told() -> None:
+    night = replace(
+        kept(USUAL, heart_rate=np.full(MINUTES, 60.0)), derived=frozenset({"heart_rate", "respiratory_rate"})
+    )
+    report = made(night)
+    assert (report.heart_rate_derived, report.respiratory_rate_derived) == (True, False)
+    assert not made(replace(night, derived=frozenset())).heart_rate_derived
 
 
 def test_awake_all_night() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -199,6 +200,15 @@ def test_freshness_of_each_signal() -> None:
         "spo2": (True, None),  # the clock of the box was changed
     }
     assert view.wave_age_s == 7.0
+
+
+def test_what_the_gateway_has_computed_is_marked() -> None:
+    computed = replace(number("radar", "heart_rate", 70.0, 1), derived=True)
+    found = {
+        signal.signal: signal.derived
+        for signal in one(RADAR, heard(computed, number("radar", "distance", 1.0, 3)), LINE).signals
+    }
+    assert found == {"heart_rate": True, "distance": False}
 
 
 def test_what_was_of_another_person_is_not_told_but_the_device_s_state_is() -> None:

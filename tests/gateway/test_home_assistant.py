@@ -200,6 +200,11 @@ def test_vital_signs_are_current_or_unknown() -> None:
     warm = configs(messages)["homeassistant/sensor/yinling_resident_r1/body_temperature/config"]
     assert (warm["unit_of_measurement"], warm["device_class"]) == ("°C", "temperature")
     assert told(messages)["yinling-ha/resident_r1/heart_rate"] == "70"
+    assert json.loads(told(messages)["yinling-ha/resident_r1/heart_rate/more"]) == {"computed_by_box": False}
+    live.update([Reading("d1", "heart_rate", 64.3, NOW, NOW, derived=True)])
+    states = told(home.messages(picture(live=live)))
+    assert states["yinling-ha/resident_r1/heart_rate"] == "64.3"
+    assert json.loads(states["yinling-ha/resident_r1/heart_rate/more"]) == {"computed_by_box": True}
 
 
 def test_faults_of_the_box() -> None:

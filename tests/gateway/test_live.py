@@ -41,6 +41,19 @@ def test_changes_only_signals_never_grow_stale_and_history_changes_nothing() -> 
     assert state.value("nobody", "door") is None
 
 
+def test_a_value_that_the_gateway_has_computed_says_so_until_the_device_reports_its_own() -> None:
+    state = LiveState()
+    state.update([Reading("w", "heart_rate", 70.0, S, S, derived=True)])
+    value = state.value("w", "heart_rate")
+    assert value is not None
+    assert value.derived
+    state.update([reading(71.0, 2)])
+    assert not value.derived
+    state.update([Reading("w", "heart_rate", 70.0, 3 * S, 3 * S, derived=True), DeviceEvent("w", "worn", True, S, S)])
+    assert value.derived
+    assert not state.devices["w"].values["worn"].derived
+
+
 def test_the_trace_keeps_the_last_blocks_and_a_clock_ahead_is_shown() -> None:
     state = LiveState()
     for number in range(40):

@@ -563,7 +563,8 @@ def test_a_rate_made_of_a_radar_wave_is_in_live_state_and_history_as_the_residen
     value = bench.live.value("radar", "respiratory_rate")
     assert value is not None
     assert value.value == pytest.approx(15, abs=0.5)
+    assert value.derived
     bench.store.flush()
     page = bench.store.rows_after(0, 100, resident_id="r1")
-    assert {key.signal for key in page.keys.values()} == {"respiratory_rate"}
+    assert {(key.signal, key.derived) for key in page.keys.values()} == {("respiratory_rate", True)}
     assert 3 <= len(page.readings["value"]) <= 5, "each once"

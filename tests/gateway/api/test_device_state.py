@@ -46,6 +46,13 @@ def test_state_way_mishaps_and_commissioning(site: ApiSite) -> None:
     assert listed == {name: value for name, value in answer.items() if name != "rejections"}
 
 
+def test_a_value_that_the_gateway_has_computed_says_so(site: ApiSite) -> None:
+    heart = Reading("w2", "heart_rate", 70.0, NOW, NOW, derived=True)
+    site.live.update([heart, Reading("w2", "battery", 70.0, NOW, NOW)])
+    marks = {one["signal"]: one["derived"] for one in site.get(f"{D}/w2").json()["values"]}
+    assert marks == {"heart_rate": True, "battery": False}
+
+
 def test_the_list_begins_with_those_in_trouble(site: ApiSite) -> None:
     site.ways = [WayIn("mqtt:yinling_wearable", "mqtt", True, {"yinling_wearable"})]
     site.live.update([Reading("w2", "heart_rate", 70.0, NOW, NOW)])

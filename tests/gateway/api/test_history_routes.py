@@ -58,7 +58,7 @@ def test_absent_is_null_and_never_a_number(filled: ApiSite) -> None:
 
 def test_where_nothing_was_said_there_are_no_steps(filled: ApiSite) -> None:
     answer = filled.get(f"{H}/history", Role.VIEWER, signal="spo2", **MINUTE).json()
-    assert [answer[name] for name in ("at", "at_ns", "min", "mean", "max", "count", "absent")] == [[]] * 7
+    assert [answer[name] for name in ("at", "at_ns", "min", "mean", "max", "count", "absent", "derived")] == [[]] * 8
 
 
 def test_the_latest_of_every_signal(filled: ApiSite) -> None:
@@ -67,6 +67,20 @@ def test_the_latest_of_every_signal(filled: ApiSite) -> None:
     assert (rows["heart_rate"]["value"], rows["heart_rate"]["at"]["ns"]) == (71.0, NOW + 59 * SECOND)
     assert (rows["bed_occupancy"]["value"], rows["bed_occupancy"]["title"]["zh"]) == ("left", "床位状态")
     assert rows["help_button"]["value"] is True
+
+
+def test_what_the_gateway_has_computed_is_said_so(filled: ApiSite) -> None:
+    computed = [Reading("w1", "respiratory_rate", 15.0, NOW, NOW, derived=True)]
+    computed += [Reading("w3", "heart_rate", 90.0, NOW + i * SECOND, NOW + i * SECOND, derived=True) for i in (1, 2)]
+    filled.store.append(computed, [], {"w1": "r1", "w3": "r1"})
+    filled.store.flush()
+    rows = {(one["signal"], one["device_id"]): one for one in filled.get(f"{H}/latest", Role.VIEWER).json()["latest"]}
+    marks = {"heart_rate": False, "help_button": False, "bed_occupancy": False, "respiratory_rate": True}
+    assert {name: rows[(name, "w1")]["derived"] for name in marks} == marks
+    assert rows[("heart_rate", "w3")]["derived"]
+    answer = filled.get(f"{H}/history", Role.VIEWER, signal="heart_rate", points=6, **MINUTE).json()
+    assert answer["count"] == [12, 10, 10, 10, 9, 10]
+    assert answer["derived"] == [2, 0, 0, 0, 0, 0]
 
 
 def test_events(filled: ApiSite) -> None:

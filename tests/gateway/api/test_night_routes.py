@@ -106,6 +106,22 @@ def test_a_report_is_made_in_the_morning_and_given(site: ApiSite) -> None:
     assert (other["nights"], other["unknown"]) == ([], ["2026-02-03"])
 
 
+def test_a_night_says_which_of_its_numbers_the_gateway_has_computed(site: ApiSite) -> None:
+    sleep_a_night(site)
+    breaths = [
+        Reading("w1", "respiratory_rate", 14.0, at(23) + n * MINUTE, at(23) + n * MINUTE, derived=True)
+        for n in range(60)
+    ]
+    site.store.append(breaths, [], {"w1": "r1"})
+    site.store.flush()
+    site.now_ns = MORNING
+    make(site, MORNING)
+    (night,) = site.get(PATH).json()["nights"]
+    assert (night["heart_rate_derived"], night["respiratory_rate_derived"]) == (False, True)
+    assert "心率 60（静息 58）次/分，呼吸 14 次/分（网关推算）" in night["text"]["zh"]
+    assert "heart rate 60 (at rest 58) /min, breathing 14 /min (computed by the box)" in night["text"]["en"]
+
+
 def test_spans_and_rights(site: ApiSite) -> None:
     assert site.get(PATH, since="2026-02-03", until="2026-02-01").status_code == 422
     assert site.get(PATH, since="2020-02-03").status_code == 422

@@ -116,6 +116,9 @@ def test_current_stale_and_unknown_look_different() -> None:
     assert Tags(markup.vital_html(absent, "zh-CN")).words == "血氧饱和度—未接触 · 9 秒前"
     poor = replace(VITAL, quality=Quality.POOR)
     assert Tags(markup.vital_html(poor, "zh-CN")).words == "心率72次/分信号差 · 刚刚"
+    computed = replace(VITAL, derived=True)
+    assert Tags(markup.vital_html(computed, "zh-CN")).words == "心率72次/分网关推算 · 刚刚"
+    assert Tags(markup.vital_html(computed, "en")).words == "Heart rate72/mincomputed by the box · now"
 
 
 @pytest.mark.parametrize("look", list(Look))

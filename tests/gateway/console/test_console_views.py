@@ -147,6 +147,11 @@ def test_the_current_value_goes_before_the_newer_but_absent_one() -> None:
     assert vital(poor).quality is Quality.POOR
 
 
+def test_what_the_box_has_computed_is_marked() -> None:
+    assert vital(replace(value("heart_rate", 72, 9, "bed"), derived=True)).derived
+    assert not vital(value("heart_rate", 72, 9, "w1")).derived
+
+
 def test_body_temperature_goes_before_skin_temperature_unless_stale() -> None:
     signals = ("body_temperature", "skin_temperature")
     skin = value("skin_temperature", 33.44, 5)

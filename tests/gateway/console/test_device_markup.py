@@ -85,6 +85,9 @@ def test_values_in_words() -> None:
     details = made.details_html(one, NOW, "zh-CN")
     assert 'class="y-signal y-v-unknown" data-signal="spo2"' in details
     assert "未接触 · 刚刚" in details
+    computed = view(device, Reading("d", "heart_rate", 72.0, NOW, NOW, derived=True))
+    assert '<span class="y-age">网关推算 · 刚刚</span>' in made.details_html(computed, NOW, "zh-CN")
+    assert '<span class="y-age">computed by the box · now</span>' in made.details_html(computed, NOW, "en")
 
 
 def test_a_device_of_which_nothing_is_known() -> None:

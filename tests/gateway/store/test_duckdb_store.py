@@ -6,8 +6,10 @@ import asyncio
 import math
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import duckdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -26,6 +28,7 @@ from gateway.store.base import (
     StoreUnavailableError,
 )
 from gateway.store.duckdb_store import DuckDBStore
+from gateway.store.session import SCHEMA, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,7 +75,7 @@ def as_event(row: Row) -> DeviceEvent:
     """The observation that a stored event was made of."""
     assert row.is_event
     assert not isinstance(row.value, float)
-    device_id, _, signal = row.key
+    device_id, _, signal, _ = row.key
     times = (row.at_ns, row.received_ns)
     return DeviceEvent(device_id, signal, row.value, *times, row.quality, row.stored, row.repeat, row.token)
 
@@ -249,6 +252,65 @@ def test_retention_keeps_hourly_aggregates_then_nothing(store: DuckDBStore) -> N
     report = store.retain(hour + 1_096 * DAY_NS)
     assert (report.events_deleted, report.snippets_deleted) == (1, 1)
     assert store.snippet("a1") == []
+
+
+def test_what_the_gateway_has_computed_is_marked_in_every_way_of_reading(
+    store: DuckDBStore, options: StoreOptions
+) -> None:
+    """The mark outlives a restart and the change to hourly aggregates; the same instant is not kept twice."""
+    hour = T0 // HOUR_NS * HOUR_NS
+    own, computed = heart(hour, 60.0), replace(heart(hour + 1, 64.0), derived=True)
+    store.append([own, computed, replace(own, derived=True), replace(computed, derived=False)], [], OWNERS)
+    store.flush()
+    assert store.health().duplicates == 2
+    assert [(key.derived, value) for _, key, _, value in all_rows(store)] == [(False, 60.0), (True, 64.0)]
+    assert store.latest()[0].key == SeriesKey("w1", "r1", "heart_rate", derived=True)
+    view = store.query("heart_rate", hour, hour + HOUR_NS, resident_id="r1", points=1)
+    assert (view.count.tolist(), view.derived.tolist(), view.mean.tolist()) == ([2], [1], [62.0])
+    store.close()
+    again = DuckDBStore(options, clock_ns=lambda: T0)
+    assert again.latest()[0].key.derived
+    assert again.retain(hour + 91 * DAY_NS).readings_aggregated == 2
+    view = again.query("heart_rate", hour, hour + HOUR_NS, resident_id="r1", points=1)
+    assert (view.count.tolist(), view.derived.tolist(), view.mean.tolist()) == ([2], [1], [62.0])
+    assert again.erase("r1") == 2
+    again.close()
+
+
+def test_a_record_of_the_first_version_is_read_on_and_written_on(options: StoreOptions) -> None:
+    """Made by the tables of version 1, which the upgrades begin from."""
+    with duckdb.connect(str(options.path)) as old:
+        old.execute(SCHEMA)
+        old.execute("insert into meta values (1, 'first', 7)")
+        old.execute("insert into series values (1, 0, 'w1', 'r1', 'heart_rate', false)")
+        old.execute("insert into readings values (8, 1, ?, ?, 70.0, 0, false)", [T0, T0 + 1])
+        assert len(old.execute("describe series").fetchall()) == 6
+    for _ in range(2):
+        store = DuckDBStore(options, clock_ns=lambda: T0)
+        assert store.health().moved_aside == []
+        assert [row.key for row in store.latest()] == [SeriesKey("w1", "r1", "heart_rate")]
+        assert store.rows_after(0, 1).record == "first"
+        store.close()
+    store = DuckDBStore(options, clock_ns=lambda: T0)
+    store.append([replace(heart(T0 + 5), derived=True), heart(T0 + 9)], [], OWNERS)
+    store.flush()
+    kept = [(row_id, key.derived, at_ns - T0) for row_id, key, at_ns, _ in all_rows(store)]
+    assert kept == [(8, False, 0), (9, True, 5), (10, False, 9)]
+    store.close()
+    with duckdb.connect(str(options.path)) as now:
+        assert now.execute("select version from meta").fetchall() == [(SCHEMA_VERSION,)]
+        assert now.execute("select id, derived from series order by id").fetchall() == [(1, False), (2, True)]
+
+
+def test_a_record_of_a_later_version_is_not_touched_but_moved_aside(options: StoreOptions) -> None:
+    DuckDBStore(options, clock_ns=lambda: T0).close()
+    with duckdb.connect(str(options.path)) as later:
+        later.execute("update meta set version = ?", [SCHEMA_VERSION + 1])
+    store = DuckDBStore(options, clock_ns=lambda: T0)
+    (aside,) = store.health().moved_aside
+    store.close()
+    with duckdb.connect(aside) as kept:
+        assert kept.execute("select version from meta").fetchall() == [(SCHEMA_VERSION + 1,)]
 
 
 def test_a_row_dated_in_the_far_future_is_not_kept_for_ever(store: DuckDBStore) -> None:

@@ -114,6 +114,14 @@ def test_one_measurement_with_the_signals_as_fields(tmp_path: Path) -> None:
     ]
 
 
+def test_what_the_gateway_has_computed_has_a_tag(tmp_path: Path) -> None:
+    readings = [Reading("w1", "heart_rate", 64.5, T0, T0, derived=True), Reading("w1", "heart_rate", 66.0, T0 + 1, T0)]
+    assert lines_of(tmp_path, readings, [], LineMaker()) == [
+        f"heart_rate,derived=true,device=w1,resident=r1 value=64.5 {T0}",
+        f"heart_rate,device=w1,resident=r1 value=66.0 {T0 + 1}",
+    ]
+
+
 def test_rows_without_consent_stay_here(tmp_path: Path) -> None:
     found = lines_of(tmp_path, READINGS, EVENTS, LineMaker(allow=lambda resident: resident == "r2"))
     assert [parse(line)[1] for line in found] == [{"device": "b1", "resident": "r2"}] * 2

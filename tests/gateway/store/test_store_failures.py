@@ -200,6 +200,7 @@ def test_vital_signs_go_only_when_nothing_else_is_left(tmp_path: Path) -> None:
 def test_a_failed_batch_is_put_before_what_came_later_even_if_interrupted(options: StoreOptions) -> None:
     class Interrupting:
         device_id, at_ns, received_ns, value, quality, stored = "w1", T0, T0, 1.0, "good", False
+        derived = False
         asked = 0
 
         @property
