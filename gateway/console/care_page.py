@@ -1,5 +1,5 @@
-"""The page of care: the month's tasks and visits; for one resident what is overdue, tasks to tick, the plan, consents,
-nights, habits and weeks.
+"""The page of care: the month's tasks and visits; for one resident what is overdue, tasks to tick, the plan, safe
+zones, consents, nights, habits and weeks.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from gateway.api.caller import audit_read
 from gateway.api.habits import read_habits, read_weeks
 from gateway.api.problems import Problem
 from gateway.api.tasks import TITLE, read_coverage
+from gateway.care import read_care
 from gateway.console import documents
 from gateway.console.entry import HEADERS, read_form, same_origin
-from gateway.console.plan_form import MAX_FIELDS, FormError
+from gateway.console.plan_form import FormError
 from gateway.console.plan_section import CHANGES, PATH, Refused, change, consents_html, may_plan, overdue, plan_html
 from gateway.console.texts import speaker
+from gateway.console.zone_form import MAX_BYTES, MAX_FIELDS
+from gateway.console.zone_section import ZONE_CHANGES, change_zones, zones_html, zones_in_words
 from gateway.daily import task_book
 from gateway.daily.coverage import printed
 from gateway.daily.night_book import nights_of
@@ -54,7 +57,7 @@ SHOWN_NS = 36 * 3600 * 10**9
 
 def add_care(api: FastAPI, door: Door) -> None:
     """Add the page: ?month=2026-11 with &form=csv or &form=print, ?resident=r1 with &edit=TASK, and what is posted to
-    it: the tick, changes of the plan, consents.
+    it: the tick, changes of the plan, of safe zones and of consents.
     """
 
     async def care(request: Request, month: str = "", form: str = "", resident: str = "", edit: str = "") -> Response:
@@ -72,8 +75,8 @@ def add_care(api: FastAPI, door: Door) -> None:
         visitor = await door.visitor(request)
         if visitor is None or not same_origin(request):
             return _to(LOGIN)
-        form = await read_form(request, MAX_FIELDS)
-        act = _change if form.get("do") in CHANGES else _tick
+        form = await read_form(request, MAX_FIELDS, MAX_BYTES)
+        act = _change if form.get("do") in CHANGES | ZONE_CHANGES else _tick
         return await act(door, visitor, request, form)
 
     api.add_api_route(PATH, care, methods=["GET"], include_in_schema=False)
@@ -94,12 +97,7 @@ async def _month(door: Door, visitor: Visitor, request: Request, month: str, for
         return Response(as_csv(made).encode("utf-8-sig"), media_type="text/csv; charset=utf-8", headers=headers)
     if form == "print":
         return HTMLResponse(as_html(made), headers=HEADERS)
-    late = await context.in_database(_late, door)
-    people = "".join(
-        f'<li><a class="y-link" href="{PATH}?resident={quote(who)}">{escape(name)}</a>'
-        + (f' <b data-overdue="{late[who]}">{say("care.overdue")} {late[who]}</b></li>' if late[who] else "</li>")
-        for who, name in names.items()
-    )
+    people = await context.in_database(_people, door, names, language)
     ways = "".join(
         f'<a class="y-link" id="{name}" href="{address}">{text}</a>'
         for name, address, text in (
@@ -116,10 +114,19 @@ async def _month(door: Door, visitor: Visitor, request: Request, month: str, for
     )
 
 
-def _late(door: Door) -> Counter[str]:
-    """How many tasks are overdue, by resident."""
+def _people(door: Door, names: Mapping[str, str], language: str) -> str:
+    """Everybody with what is overdue, and with the safe zones of those who have some."""
+    say, care = speaker(language), read_care(door.context.registry)
     with door.context.database.read() as session:
-        return Counter(run.resident_id for run in overdue(session))
+        late = Counter(run.resident_id for run in overdue(session))
+    rows = []
+    for who, name in names.items():
+        link = f'<a class="y-link" href="{PATH}?resident={quote(who)}">{escape(name)}</a>'
+        told = f' <b data-overdue="{late[who]}">{say("care.overdue")} {late[who]}</b>' if late[who] else ""
+        zones = zones_in_words(care[who], language) if who in care else ""
+        told += f' <span class="y-zones-of">{say("zones.title")} {escape(zones)}</span>' if zones else ""
+        rows.append(f"<li>{link}{told}</li>")
+    return "".join(rows)
 
 
 async def _resident(
@@ -138,8 +145,12 @@ async def _resident(
     subject = f"resident:{resident_id}"
     await audit_read(context, visitor.key, "console.care_opened", subject, {"person": visitor.session.person})
     body = await context.in_database(_sections, door, visitor, known, language)
+    of_zones = refused is not None and refused.fields.get("do") in ZONE_CHANGES
     body += await context.in_database(
-        lambda: plan_html(door, visitor, resident_id, language, edit=edit, refused=refused)
+        lambda: plan_html(door, visitor, resident_id, language, edit=edit, refused=None if of_zones else refused)
+    )
+    body += await context.in_database(
+        lambda: zones_html(door, visitor, resident_id, language, refused=refused if of_zones else None)
     )
     body += await context.in_database(consents_html, door, visitor, resident_id, language)
     body += await _weeks(door, known, language)
@@ -198,12 +209,16 @@ async def _weeks(door: Door, resident: Resident, language: str) -> str:
 
 
 async def _change(door: Door, visitor: Visitor, request: Request, form: Mapping[str, str]) -> Response:
-    """A task of the plan, or a consent. What cannot be is shown again with the reason."""
+    """A task of the plan, safe zones, or a consent. What cannot be is shown again with the reason."""
     resident_id = form.get("resident", "")
     if not (may_plan(visitor) and visitor.key.may_see(resident_id)):
         return _to(PATH)
     try:
-        await door.context.in_database(change, door, visitor, form)
+        if form["do"] in ZONE_CHANGES:
+            await door.context.in_database(change_zones, door, visitor, form)
+            await door.context.registry_changed()
+        else:
+            await door.context.in_database(change, door, visitor, form)
     except FormError as error:
         return await _resident(door, visitor, request, resident_id, refused=Refused(form, error))
     except UnknownRecordError:

@@ -224,12 +224,12 @@ def _asset(name: str) -> Response:
     return Response(documents.asset(name), media_type=documents.ASSETS[name], headers=headers)
 
 
-async def read_form(request: Request, fields: int = 16) -> Mapping[str, str]:
-    """The fields of a url-encoded form, at most so many; raises HTTPException 413 for a large one."""
+async def read_form(request: Request, fields: int = 16, size: int = MAX_FORM) -> Mapping[str, str]:
+    """The fields of a url-encoded form, at most so many; raises HTTPException 413 for one of more bytes than size."""
     body = b""
     async for part in request.stream():
         body += part
-        if len(body) > MAX_FORM:
+        if len(body) > size:
             raise HTTPException(413)
     try:
         found = parse_qs(body.decode("utf-8", "replace"), max_num_fields=fields)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 ALL_WEEK = frozenset(WEEKDAYS)
 WAYS = ("times", "every", "week", "month")
-MAX_FIELDS = 32
 _CLOCK = re.compile(r"([01]?\d|2[0-3])[:：]([0-5]\d)")
 _BETWEEN = re.compile(r"[\s,;，；、]+")
 

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from gateway.api.scopes import Scope
 from gateway.consents import PURPOSES, Consents
+from gateway.console.buttons import button, hidden
 from gateway.console.plan_form import FormError, form_html, form_of, in_words, merged, task_from
 from gateway.console.texts import speaker
 from gateway.daily import task_book
@@ -59,11 +60,11 @@ def plan_html(
         return head
     chosen = next((task for task in plan if task.id == edit), None)
     fields = refused.fields if refused is not None else form_of(chosen)
-    hidden = _hidden(resident=resident_id, do="put", task=fields.get("task", ""))
+    kept = hidden(resident=resident_id, do="put", task=fields.get("task", ""))
     title = say("plan.change" if fields.get("task") else "plan.add")
     problem = "" if refused is None else say(refused.key) + (f" {refused.why}" if refused.why else "")
     opened = " open" * (chosen is not None or refused is not None)
-    form = form_html(fields, hidden, language, problem)
+    form = form_html(fields, kept, language, problem)
     return f'{head}<details id="y-plan-new"{opened}><summary>{title}</summary>{form}</details>'
 
 
@@ -86,10 +87,10 @@ def consents_html(door: Door, visitor: Visitor, resident_id: str, language: str)
         day = "" if at_ns is None else f"{datetime.fromtimestamp(at_ns // 10**9, zone):%Y-%m-%d}"
         state = say("consent.stands" if one.stands else "consent.ended" if at_ns else "consent.never", day=day)
         do = "withdraw" if one.stands else "give"
-        button = _button(say(f"consent.{do}"), resident=resident_id, do=do, purpose=one.purpose)
+        press = button(PATH, say(f"consent.{do}"), resident=resident_id, do=do, purpose=one.purpose)
         rows.append(
             f'<li data-purpose="{one.purpose}" data-stands="{str(one.stands).lower()}">{escape(text)} · {state}'
-            f"{button if may_plan(visitor) else ''}</li>"
+            f"{press if may_plan(visitor) else ''}</li>"
         )
     return f'<h2>{say("consent.title")}</h2><ul id="y-consents">{"".join(rows)}</ul>'
 
@@ -129,13 +130,5 @@ def _put(door: Door, resident_id: str, form: Mapping[str, str], who: str, now_ns
 def _row_buttons(resident_id: str, task: str, language: str) -> str:
     say = speaker(language)
     address = f"{PATH}?resident={quote(resident_id)}&amp;edit={quote(task)}#y-plan-new"
-    remove = _button(say("plan.remove"), resident=resident_id, do="remove", task=task)
+    remove = button(PATH, say("plan.remove"), resident=resident_id, do="remove", task=task)
     return f'<span class="y-row-ways"><a class="y-link" href="{address}">{say("plan.edit")}</a>{remove}</span>'
-
-
-def _button(text: str, **fields: str) -> str:
-    return f'<form method="post" action="{PATH}">{_hidden(**fields)}<button>{escape(text)}</button></form>'
-
-
-def _hidden(**fields: str) -> str:
-    return "".join(f'<input type="hidden" name="{name}" value="{escape(text)}">' for name, text in fields.items())

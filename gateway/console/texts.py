@@ -363,6 +363,45 @@ TEXTS: Mapping[str, Text] = {
         },
     ),
     **_family(
+        "zones",
+        {
+            "title": ("安全区域", "Safe zones"),
+            "about": (
+                "写出老人的定位牌可以在的房间。在别的房间（如大门、楼梯）超过时限，或哪里都听不到，就报警。",
+                "Where the resident's tag may be. Too long in another room (gate, stairs), or heard in none: an alert.",
+            ),
+            "off_now": ("没有设置，不监测。", "None: not watched."),
+            "begin": ("开始监测", "Begin to watch"),
+            "change": ("修改", "Change"),
+            "rooms": ("可以在的房间", "Rooms that are safe"),
+            "more": (
+                "其他房间（与接收器上的名字相同，用逗号分开）",
+                "Other rooms (as the receivers call them, with commas between)",
+            ),
+            "delay": ("在别的房间多少分钟就报（0＝不报）", "Minutes in another room until it is told (0: never)"),
+            "unseen": ("哪里都听不到多少分钟就报（0＝不报）", "Minutes heard nowhere until it is told (0: never)"),
+            "delay_now": ("在别的房间 {n} 分钟就报", "told after {n} min in another room"),
+            "delay_never": ("在别的房间不报", "another room is not told"),
+            "unseen_now": ("哪里都听不到 {n} 分钟就报", "told after {n} min heard nowhere"),
+            "unseen_never": ("听不到不报", "heard nowhere is not told"),
+            "unheard": ("还没有接收器报过这个名字，请核对", "no receiver has named it yet: check the spelling"),
+            "none_chosen": (
+                "请至少选一个房间。要停止，请用“停止监测”。",
+                'Choose a room. To end it, use "Stop watching".',
+            ),
+            "last": (
+                "这是最后一个房间。要停止，请用“停止监测”。",
+                'This is the last room. To end it, use "Stop watching".',
+            ),
+            "off": ("停止监测…", "Stop watching…"),
+            "off_why": (
+                "所有房间都会删去：老人走出大门将不再报警。时限会保留。",
+                "All rooms are removed: nothing is told any more when the resident walks out. The spans stay.",
+            ),
+            "off_sure": ("停止监测", "Stop watching"),
+        },
+    ),
+    **_family(
         "day",
         {
             "mon": ("周一", "Mon"),

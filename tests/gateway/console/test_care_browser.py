@@ -16,6 +16,7 @@ from gateway.alerts.routing import CHINA
 from gateway.api.scopes import Role
 from gateway.daily import task_book
 from gateway.daily.task_duty import TaskDuty, TaskSigns
+from gateway.registry import Device
 
 pytestmark = [
     pytest.mark.system,
@@ -27,6 +28,8 @@ pytestmark = [
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     site = Site(tmp_path_factory.mktemp("care"))
     site.resident("r1", "李奶奶", "301")
+    for node, room in (("hall", "走廊"), ("dining", "食堂"), ("gate", "大门")):
+        site.registry.add_device(Device(node, "espresense", options={"zone": room}), by="test", now_ns=site.now())
     minute = local(site.now(), CHINA) + timedelta(minutes=20)
     plan = [{"id": "pills", "kind": "medication", "label": "降压药 1 片", "times": [f"{minute:%H:%M}"]}]
     task_book.put_plan(site.database, "r1", plan, by="test", now_ns=site.now())
@@ -62,3 +65,35 @@ def test_from_the_card_to_the_plan(
         return
     page.click("#y-tasks button")
     expect(page.locator("#y-tasks li")).to_contain_text("已做 · 王芳")
+
+
+@pytest.mark.parametrize(
+    ("size", "language"), [({"width": 375, "height": 760}, "zh-CN"), ({"width": 1280, "height": 900}, "en")]
+)
+def test_safe_zones_from_nothing_to_nothing(
+    box: Site, open_page: Open, pictures: Path, size: dict[str, int], language: str
+) -> None:
+    """Chosen, mistyped, corrected and ended; the last step is asked once more."""
+    english = language == "en"
+    page = open_page(box.key(Role.ADMIN), size=size, language=language)
+    page.click('[data-resident="r1"] .y-care-link')
+    page.click("#y-zones-new summary")
+    page.check('#y-zones-form input[value="走廊"]')
+    page.check('#y-zones-form input[value="食堂"]')
+    page.fill("#zones-more", "gradne")
+    page.fill("#zones-zone_delay_min", "0.5")
+    assert page.evaluate(MEASURE) == []
+    page.screenshot(path=pictures / f"zones-form-{size['width']}-{language}.png", full_page=True)
+    page.click("#y-zones-form button")
+    expect(page.locator("#y-zones li")).to_have_count(3)
+    expect(page.locator("#y-zones li", has_text="gradne")).to_contain_text("spelling" if english else "核对")
+    page.locator("#y-zones li", has_text="gradne").locator("button").click()
+    expect(page.locator("#y-zones li")).to_have_count(2)
+    expect(page.locator("#y-zone-spans")).to_contain_text("0.5")
+    page.click(".y-sure summary")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate(MEASURE) == []
+    page.screenshot(path=pictures / f"zones-{size['width']}-{language}.png", full_page=True)
+    page.click(".y-sure button")
+    expect(page.locator("#y-zones")).to_have_text("None: not watched." if english else "没有设置，不监测。")

@@ -6,23 +6,28 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from html import escape
 
 import httpx
 import pytest
 from console_site import S, Site
 
+from analytics.care import USUAL, Care
 from analytics.daily.night import NightReport
+from device_drivers.observations import DeviceEvent
 from gateway.alerts.oncall import local
 from gateway.alerts.routing import CHINA
 from gateway.api.keys import MadeKey
 from gateway.api.scopes import Role
 from gateway.audit import read_audit
+from gateway.care import care_of, put_care
 from gateway.console.care_page import PATH
 from gateway.console.session import COOKIE, Session, seal
 from gateway.daily import task_book
 from gateway.daily.night_book import MadeNight, keep_report
 from gateway.daily.task_duty import TaskDuty, TaskSigns
 from gateway.daily.tasks import CareTask
+from gateway.registry import Device
 from gateway.store.base import StoreUnavailableError
 
 Client = httpx.AsyncClient
@@ -265,3 +270,135 @@ def test_what_is_overdue_stands_first(home: Site) -> None:
         assert page.index("y-overdue") < page.index("y-tasks")
 
     browse(home, home.key(Role.OPERATOR), act)
+
+
+ZONES = {"do": "zones", "zone_delay_min": "1", "unseen_min": "30"}
+
+
+BEGUN = {**ZONES, "room_0": "走廊", "room_1": "<食堂>", "more": "洗衣房，走廊 ; ", "unseen_min": "0"}
+
+
+def receivers(site: Site) -> None:
+    """Two receivers with their rooms, and a tag of r1 that was heard in a third one."""
+    now = site.now()
+    for device_id, room in (("hall-node", "走廊"), ("gate-node", "大门")):
+        receiver = Device(device_id, "espresense", options={"zone": room})
+        site.registry.add_device(receiver, by="test", now_ns=now)
+    for device_id, who, room in (("tag-1", "r1", "<食堂>"), ("tag-2", "r2", "理疗室")):
+        site.registry.add_device(Device(device_id, "espresense", placement="worn"), by="test", now_ns=now)
+        site.registry.assign(device_id, who, by="test", now_ns=now)
+        site.live.update([DeviceEvent(device_id, "room", room, now, now)])
+
+
+def zones_of(site: Site) -> Care:
+    return care_of(site.registry, "r1")
+
+
+def test_safe_zones_are_begun_changed_and_ended(home: Site) -> None:
+    receivers(home)
+    put_care(home.registry, "r1", {"dementia": True, "bed_return_min": 20}, by="test", now_ns=home.now())
+    told = home.broadcast
+
+    async def act(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert "没有设置，不监测。" in page
+        for room in ("走廊", "大门", "&lt;食堂&gt;", "理疗室"):
+            assert f'value="{room}">{room}</label>' in page, room
+        with told.listen() as listener:
+            begun = await post(client, **BEGUN)
+            assert begun.headers["location"] == f"{PATH}?resident=r1"
+            event = await asyncio.wait_for(listener.next(), 60)
+            assert event.type == "registry", "in force at once"
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert 'value="走廊" checked>' in page
+        assert '洗衣房 · <b class="y-doubt">还没有接收器报过这个名字，请核对</b>' in page
+        assert "在别的房间 1 分钟就报 · 听不到不报" in page
+        assert "安全区域 走廊、&lt;食堂&gt;、洗衣房" in (await client.get(PATH)).text
+        assert (await post(client, do="zone_out", room="<食堂>")).status_code == 303
+        assert (await post(client, do="zone_out", room="洗衣房")).status_code == 303
+        assert zones_of(home).safe_zones == ("走廊",)
+        last = await post(client, do="zone_out", room=" 走廊 ")
+        assert (last.status_code, "这是最后一个房间" in last.text) == (422, True)
+        assert 'value="走廊" checked>' in last.text
+        assert (await post(client, **{**ZONES, "room_0": "走廊", "zone_delay_min": "0.5"})).status_code == 303
+        client.cookies.set("yinling_language", "en")
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert "told after 0.5 min in another room · told after 30 min heard nowhere" in page
+        assert "Stop watching…" in page
+        assert (await post(client, do="zones_off")).status_code == 303
+        assert "None: not watched." in (await client.get(PATH, params={"resident": "r1"})).text
+
+    browse(home, home.key(Role.ADMIN), act)
+    kept = zones_of(home)
+    assert (kept.safe_zones, kept.zone_delay_min, kept.dementia, kept.bed_return_min) == ((), 0.5, True, 20)
+    with home.database.read() as session:
+        trail = [row for row in read_audit(session, limit=20) if row.subject == "setting:care/r1"]
+    assert [row.actor for row in trail] == ["王芳 (夜班手机)"] * 5 + ["test"]
+    assert "走廊" not in str([row.detail for row in trail]), "where somebody may be is not written into the trail"
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({}, "请至少选一个房间"),
+        ({"more": " ，; "}, "请至少选一个房间"),
+        ({"more": "走廊", "unseen_min": "often"}, "写成数字"),
+        ({"more": "走廊", "zone_delay_min": "-1"}, "写成数字"),
+        ({"more": "走廊", "zone_delay_min": "99999"}, "没有保存"),
+        ({"more": "长" * 65}, "没有保存"),
+        ({"more": ",".join(f"room {n}" for n in range(33))}, "没有保存"),
+    ],
+)
+def test_zones_that_cannot_be_are_shown_again_with_the_reason(home: Site, fields: dict[str, str], said: str) -> None:
+    async def act(client: Client) -> None:
+        answer = await post(client, **{**ZONES, **fields, "room_7": " "})
+        assert answer.status_code == 422
+        form = answer.text.split('id="y-zones-form"')[1].split("</form>")[0]
+        assert said in form
+        assert escape(fields.get("more", "")) in form
+        assert '<details id="y-zones-new" open>' in answer.text
+        assert '<details id="y-plan-new" open>' not in answer.text
+
+    browse(home, home.key(Role.ADMIN), act)
+    assert zones_of(home) == USUAL
+
+
+def test_zones_with_the_longest_names_are_taken(home: Site) -> None:
+    names = [f"{number:02d}" + "房" * 62 for number in range(32)]
+
+    async def act(client: Client) -> None:
+        assert (await post(client, **ZONES, **{f"room_{n}": name for n, name in enumerate(names)})).status_code == 303
+        assert (await post(client, **ZONES, more="x" * 40_000)).status_code == 413
+
+    browse(home, home.key(Role.ADMIN), act)
+    assert zones_of(home).safe_zones == tuple(names)
+
+
+def test_zones_are_seen_by_who_sees_the_resident_and_changed_by_who_may(home: Site) -> None:
+    receivers(home)
+    put_care(home.registry, "r1", {"safe_zones": ["走廊", "食堂"]}, by="test", now_ns=home.now())
+    asked = [{**ZONES, "more": "大门"}, {"do": "zone_out", "room": "走廊"}, {"do": "zones_off"}]
+
+    async def carer(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert "<li><span>走廊</span></li>" in page
+        assert "y-zones-form" not in page
+        for fields in asked:
+            assert (await post(client, **fields)).headers["location"] == PATH
+
+    async def elsewhere(client: Client) -> None:
+        for fields in asked:
+            assert (await post(client, **fields)).headers["location"] == PATH
+        page = (await client.get(PATH, params={"resident": "r2"})).text
+        assert "理疗室" in page
+        assert "食堂" not in page, "where another resident was heard is not told"
+
+    async def foreign(client: Client) -> None:
+        answer = await client.post(PATH, data={"resident": "r1", **asked[0]}, headers={"origin": "http://evil.example"})
+        assert answer.headers["location"] == "/console/login"
+        assert (await post(client, **{**asked[0], "resident": "nobody"})).headers["location"] == PATH
+
+    browse(home, home.key(Role.OPERATOR), carer)
+    browse(home, home.key(Role.ADMIN, residents=["r2"]), elsewhere)
+    browse(home, home.key(Role.ADMIN), foreign)
+    assert zones_of(home).safe_zones == ("走廊", "食堂")
