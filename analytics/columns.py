@@ -134,10 +134,10 @@ class Slots:
         self._slot_of[device_id] = slot
         self._table = None
 
-    def remove(self, device_id: str) -> None:
-        """The device has none any more. Raises KeyError where it had none."""
-        del self._slot_of[device_id]
+    def remove(self, device_id: str) -> int:
+        """The device has none any more; which it had. Raises KeyError where it had none."""
         self._table = None
+        return self._slot_of.pop(device_id)
 
     def of(self, columns: Columns, chosen: NDArray[np.int64]) -> NDArray[np.int64]:
         """Slots of the devices of the chosen ones, -1 where the detector does not know the device."""

@@ -56,6 +56,15 @@ class SlotTable:
         self.capacity += more
 
 
+def rounds(slots: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Places (of n) of the first of every slot, then of every second one, and so on: no slot is in one twice."""
+    order = np.argsort(slots, kind="stable")
+    starts = np.flatnonzero(np.diff(slots[order], prepend=-1))
+    rank = np.arange(slots.size) - np.repeat(starts, np.diff(starts, append=slots.size))
+    by_round = np.argsort(rank, kind="stable")
+    return np.split(order[by_round], np.flatnonzero(np.diff(rank[by_round])) + 1) if slots.size else []
+
+
 def _filled(column: Column, rows: int) -> NDArray[Any]:
     shape = (rows, column.width) if column.width else (rows,)
     return np.full(shape, column.fill, dtype=column.dtype)

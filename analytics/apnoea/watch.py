@@ -25,15 +25,16 @@ from analytics.apnoea.events import (
     Oxygen,
     amplitude,
 )
+from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.findings import Evidence, Finding, Phase
-from analytics.slots import Column, SlotTable
+from analytics.slots import Column, SlotTable, rounds
 from analytics.waves import rates
 from analytics.waves.lane import Due, Lane
 from analytics.waves.ring import LATEST_NS, Batch
-from device_drivers.observations import DeviceEvent, Quality, Reading, Samples
+from device_drivers.observations import DeviceEvent, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,10 +60,13 @@ NEVER = -(2**62)
 WAVES = frozenset({"breath_wave", "bed_wave"})
 _BED_WORDS = frozenset({"in", "left", "none"})
 _MARGIN = 2 / rates.HZ
+_IS_WAVE = wanted_codes(WAVES)
+_SPO2, _BED = SIGNAL_CODE["spo2"], SIGNAL_CODE["bed_occupancy"]
+_PEOPLE = {"bed": Column(np.int64, -1), "from": Column(np.int64, 22 * 60), "to": Column(np.int64, 6 * 60)}
+"""Of each resident: in bed (-1: nobody says), and the minutes of the night."""
+_DEVICES = {"owner": Column(np.int64, -1), "oxygen": Column(np.int64, -1)}
 _COLUMNS = {
-    "bed": Column(np.int64, -1),
-    "from": Column(np.int64, 22 * 60),
-    "to": Column(np.int64, 6 * 60),
+    "owner": Column(np.int64, -1),
     "night": Column(np.int64, NEVER),
     "good": Column(np.int64, 0),
     "count": Column(np.int64, 0),
@@ -76,6 +80,7 @@ _COLUMNS = {
 class _Owner:
     key: str
     resident_id: str | None
+    row: int
     devices: set[str] = field(default_factory=set)
     beds: dict[str, bool] = field(default_factory=dict)
     dips: deque[int] = field(default_factory=lambda: deque(maxlen=64))
@@ -92,6 +97,15 @@ class _Candidate(NamedTuple):
     def when(self) -> tuple[int, int, str]:
         """What they are put in order by: breathing before oxygen."""
         return self.at_ns, self.order, self.device_id
+
+
+class _BedChange(NamedTuple):
+    """A bed is taken or left. place: among the observations that are worked through."""
+
+    place: int
+    owner: _Owner
+    device_id: str
+    inside: bool
 
 
 class NightSums(NamedTuple):
@@ -132,11 +146,12 @@ class ApnoeaWatch:
         self._breaths, self._falls = Breaths(), Oxygen()
         self._owners: dict[str, _Owner] = {}
         self._owner_of: dict[str, _Owner] = {}
+        self._people, self._devices = SlotTable(_PEOPLE), SlotTable(_DEVICES)
+        self._device_at: dict[int, str] = {}
+        self._slots = Slots()
         self._source: dict[str, str] = {}
         self._care: dict[str, Care] = {}
         self._pending: dict[int, list[tuple[int, int]]] = {}
-        self._waves: list[Samples] = []
-        self._readings: list[Reading] = []
         self._candidates: list[_Candidate] = []
         self._open: dict[str, tuple[_Owner, Finding, int]] = {}
 
@@ -148,16 +163,25 @@ class ApnoeaWatch:
                 return
             self.detach(device_id)
         key = f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
-        owner = self._owners.setdefault(key, _Owner(key, resident_id))
+        owner = self._owners.get(key)
+        if owner is None:
+            owner = self._owners[key] = _Owner(key, resident_id, self._people.acquire())
+            self._write(owner)
         owner.devices.add(device_id)
         self._owner_of[device_id] = owner
+        slot = self._devices.acquire()
+        self._devices["owner"][slot] = owner.row
+        self._device_at[slot] = device_id
+        self._slots.put(device_id, slot)
 
     def detach(self, device_id: str) -> None:
         """Stop watching; with the last device of a resident goes what is known of the night."""
         owner = self._owner_of.pop(device_id, None)
         if owner is None:
             return
-        self._settle()
+        own = self._slots.remove(device_id)
+        self._devices.release(own)
+        del self._device_at[own]
         self._source.pop(device_id, None)
         for stream, state in ((self._breath, self._breaths.table), (self._oxygen, self._falls.table)):
             slot = stream.lane.forget(device_id)
@@ -173,33 +197,37 @@ class ApnoeaWatch:
             self._write(owner)
         if not owner.devices:
             del self._owners[owner.key]
+            self._people.release(owner.row)
             self._open = {name: entry for name, entry in self._open.items() if entry[0] is not owner}
 
     def set_care(self, resident_id: str, care: Care) -> None:
         """The hours of the night."""
-        self._settle()
         self._care[resident_id] = care
         owner = self._owners.get(f"resident {resident_id}")
         if owner is not None:
             self._write(owner)
 
     def ingest(self, observations: Sequence[Observation]) -> None:
-        """Take waves and readings; a change of the bed counts from where it stands among them."""
-        for o in observations:
-            owner = self._owner_of.get(o.device_id)
-            if owner is None or o.stored:
-                continue
-            if type(o) is Samples:
-                if o.signal in WAVES and self._source.setdefault(o.device_id, o.signal) == o.signal:
-                    self._slot(self._breath, self._breaths.table, o.device_id, owner)
-                    self._waves.append(o)
-            elif type(o) is Reading:
-                if o.signal == "spo2" and _usable(o):
-                    self._slot(self._oxygen, self._falls.table, o.device_id, owner)
-                    self._readings.append(o)
-            elif o.signal == "bed_occupancy" and type(o) is DeviceEvent and o.value in _BED_WORDS:
-                self._bed(owner, o.device_id, o.value == "in")
-        self._settle()
+        """Take waves and readings; a change of a bed counts from where it stands among those of its resident."""
+        columns = Columns(observations)
+        self.take(columns, everything(columns))
+
+    def take(self, columns: Columns, chosen: Ints) -> None:
+        """The same with observations as arrays: everybody's up to their next change of bed, then from there on."""
+        slot = self._slots.of(columns, chosen)
+        kept = (slot >= 0) & ~columns.stored[chosen]
+        chosen, slot = chosen[kept], slot[kept]
+        while chosen.size:
+            changes = self._bed_changes(columns, chosen)
+            until = np.full(self._people.capacity, chosen.size)
+            for change in changes:
+                until[change.owner.row] = change.place
+            now = np.arange(chosen.size) <= until[self._devices["owner"][slot]]
+            self._take_values(columns, chosen[now], slot[now])
+            for change in changes:
+                change.owner.beds[change.device_id] = change.inside
+                self._write(change.owner)
+            chosen, slot = chosen[~now], slot[~now]
 
     def step(self, now_ns: int) -> list[Finding]:
         """Findings of what was taken since the last step, and the end of those of the night before."""
@@ -243,38 +271,62 @@ class ApnoeaWatch:
                 return NightSums(*(int(stream.sums[name][slot]) for name in ("good", "count", "longest")))
         return None
 
-    def _bed(self, owner: _Owner, device_id: str, inside: bool) -> None:
-        if owner.beds.get(device_id) is not inside:
-            self._settle()
-            owner.beds[device_id] = inside
-            self._write(owner)
+    def _bed_changes(self, columns: Columns, chosen: Ints) -> list[_BedChange]:
+        """The next change of each resident."""
+        found: dict[int, _BedChange] = {}
+        for i in np.flatnonzero(columns.signal[chosen] == _BED).tolist():
+            o = columns.observations[chosen[i]]
+            if type(o) is DeviceEvent and o.value in _BED_WORDS:
+                owner, inside = self._owner_of[o.device_id], o.value == "in"
+                if owner.beds.get(o.device_id) is not inside:
+                    found.setdefault(owner.row, _BedChange(i, owner, o.device_id, inside))
+        return list(found.values())
 
-    def _slot(self, stream: _Stream, state: SlotTable, device_id: str, owner: _Owner) -> None:
-        if device_id not in stream.lane.slots:
-            stream.lane.slot(device_id)
-            stream.sums.acquire()
-            state.acquire()
-            self._write(owner)
+    def _take_values(self, columns: Columns, chosen: Ints, slot: Ints) -> None:
+        """Oxygen first, so that what has fallen is known when breathing is judged."""
+        oxygen = columns.reading[chosen] & (columns.signal[chosen] == _SPO2) & columns.good[chosen]
+        self._take_oxygen(columns, chosen[oxygen], slot[oxygen])
+        blocks: list[Samples] = []
+        for i in np.flatnonzero(_IS_WAVE[columns.signal[chosen]]).tolist():
+            o = columns.observations[chosen[i]]
+            if type(o) is Samples and self._source.setdefault(o.device_id, o.signal) == o.signal:
+                self._slot(self._breath, self._breaths.table, o.device_id)
+                blocks.append(o)
+        for due in self._breath.lane.take(blocks):
+            self._breath_second(due)
 
-    def _write(self, owner: _Owner) -> None:
-        """Bed and night of a resident into the rows of all their devices."""
-        bed = int(any(owner.beds.values())) if owner.beds else -1
-        care = self._care.get(owner.resident_id or "")
-        for stream in (self._breath, self._oxygen):
-            for slot in [stream.lane.slots[name] for name in owner.devices if name in stream.lane.slots]:
-                stream.sums["bed"][slot] = bed
-                if care is not None:
-                    stream.sums["from"][slot], stream.sums["to"][slot] = care.night_from_min, care.night_to_min
-
-    def _settle(self) -> None:
-        """Work through what is queued."""
-        waves, self._waves = self._waves, []
-        readings, self._readings = self._readings, []
-        for batch in _as_batches(readings, self._oxygen.lane):
+    def _take_oxygen(self, columns: Columns, chosen: Ints, slot: Ints) -> None:
+        value, at, received = columns.value[chosen], columns.at_ns[chosen], columns.received_ns[chosen]
+        sure = (value > 0.0) & (value <= 100.0)
+        for times in (at, received):
+            sure &= (times >= 0) & (times < LATEST_NS)
+        slot, at, received = slot[sure], at[sure], received[sure]
+        percent = value[sure].astype(np.float32)[:, None, None]
+        for new in np.unique(slot[self._devices["oxygen"][slot] < 0]).tolist():
+            self._devices["oxygen"][new] = self._slot(self._oxygen, self._falls.table, self._device_at[new])
+        row = self._devices["oxygen"][slot]
+        for some in rounds(row):
+            batch = Batch(row[some], at[some], received[some], percent[some], 1.0)
             for due in self._oxygen.lane.put(batch):
                 self._oxygen_second(due)
-        for due in self._breath.lane.take(waves):
-            self._breath_second(due)
+
+    def _slot(self, stream: _Stream, state: SlotTable, device_id: str) -> int:
+        """The slot of a device in a stream, a fresh one where it has none yet."""
+        known = stream.lane.slots.get(device_id)
+        if known is None:
+            known = stream.lane.slot(device_id)
+            stream.sums.acquire()
+            state.acquire()
+            stream.sums["owner"][known] = self._owner_of[device_id].row
+        return known
+
+    def _write(self, owner: _Owner) -> None:
+        """Bed and night of a resident."""
+        self._people["bed"][owner.row] = any(owner.beds.values()) if owner.beds else -1
+        care = self._care.get(owner.resident_id or "")
+        if care is not None:
+            self._people["from"][owner.row] = care.night_from_min
+            self._people["to"][owner.row] = care.night_to_min
 
     def _breath_second(self, due: Due) -> None:
         sums, second = self._breath.sums, due.end_ns // SECOND_NS
@@ -324,7 +376,7 @@ class ApnoeaWatch:
                 sums[name][fresh] = 0
             sums["night"][slots] = night
         minute = local % DAY_S // 60
-        begin, end, bed = sums["from"][slots], sums["to"][slots], sums["bed"][slots]
+        begin, end, bed = (self._people[name][sums["owner"][slots]] for name in ("from", "to", "bed"))
         by_night = np.where(begin <= end, (minute >= begin) & (minute < end), (minute >= begin) | (minute < end))
         return np.asarray((bed == 1) | (by_night & (bed != 0)))
 
@@ -394,31 +446,3 @@ class ApnoeaWatch:
         """The noon that ends a night."""
         second = (night + 1) * DAY_S + NOON_S
         return (second - self._offset_s(second * SECOND_NS)) * SECOND_NS
-
-
-def _usable(o: Reading) -> bool:
-    value = o.value
-    good = value is not None and o.quality is Quality.GOOD and 0.0 < value <= 100.0
-    return good and 0 <= o.at_ns < LATEST_NS and 0 <= o.received_ns < LATEST_NS
-
-
-def _as_batches(readings: Iterable[Reading], lane: Lane) -> list[Batch]:
-    """Readings as blocks of one sample at 1 Hz, the first of each device first."""
-    rounds: list[list[Reading]] = []
-    turns: dict[str, int] = {}
-    for o in readings:
-        turn = turns.get(o.device_id, 0)
-        turns[o.device_id] = turn + 1
-        if turn == len(rounds):
-            rounds.append([])
-        rounds[turn].append(o)
-    return [
-        Batch(
-            np.array([lane.slots[o.device_id] for o in some], np.int64),
-            np.array([o.at_ns for o in some], np.int64),
-            np.array([o.received_ns for o in some], np.int64),
-            np.array([o.value for o in some], np.float32)[:, None, None],
-            1.0,
-        )
-        for some in rounds
-    ]

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.ppg import breathing as pulse_breathing
 from analytics.ppg import spectra
 from analytics.ppg.tracker import PulseTracker
+from analytics.slots import Column, SlotTable
 from analytics.waves import beats, rates
 from analytics.waves.lane import Due, Lane
 from analytics.waves.ring import NEVER, WaveRing, batches
@@ -47,6 +49,7 @@ STILL_G = 0.02
 SLICE_NS = 8 * SECOND_NS
 WAVES = ("breath_wave", "bed_wave", "heart_wave", "pulse_wave")
 DERIVED = frozenset({"heart_rate", "respiratory_rate"})
+_IS_WAVE, _WORN = wanted_codes(WAVES), SIGNAL_CODE["worn"]
 _PULSE_HZ = pulse_breathing.HZ
 
 
@@ -65,6 +68,7 @@ class WaveReadings:
 
     def __init__(self) -> None:
         self._devices: dict[str, _Device] = {}
+        self._slots, self._waving = Slots(), SlotTable({"waves": Column(np.bool_, False)})
         self._breath = Lane(rates.HZ, rates.WINDOW_S, rates.STEP_S)
         self._heart = Lane(rates.HZ, rates.WINDOW_S, rates.STEP_S)
         self._bed = Lane(beats.HZ, beats.WINDOW_S, beats.STEP_S)
@@ -84,11 +88,13 @@ class WaveReadings:
         if known is None or known.resident_id != resident_id:
             self.detach(device_id)
             self._devices[device_id] = _Device(resident_id)
+            self._slots.put(device_id, self._waving.acquire())
 
     def detach(self, device_id: str) -> None:
         """Stop watching; unknown devices are ignored."""
         if self._devices.pop(device_id, None) is None:
             return
+        self._waving.release(self._slots.remove(device_id))
         self._queue = [block for block in self._queue if block.device_id != device_id]
         for lane in (self._breath, self._heart, self._bed, self._pulse):
             slot = lane.forget(device_id)
@@ -102,20 +108,29 @@ class WaveReadings:
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Take waves; remember what devices report themselves."""
-        devices = self._devices
-        for o in observations:
-            device = devices.get(o.device_id)
-            if device is None or o.stored:
-                continue
-            if type(o) is Samples:
-                self._take(device, o)
-            elif type(o) is Reading:
-                if device.sends and not o.derived:
-                    device.own_ns[o.signal] = o.received_ns
-            elif type(o) is DeviceEvent and o.signal == "worn" and isinstance(o.value, bool) and o.value != device.worn:
-                self._settle()
-                device.worn = o.value
+        columns = Columns(observations)
+        self.take(columns, everything(columns))
+
+    def take(self, columns: Columns, chosen: NDArray[np.int64]) -> None:
+        """The same with observations as arrays: only devices with waves cost anything."""
+        slot, code = self._slots.of(columns, chosen), columns.signal[chosen]
+        kept = (slot >= 0) & ~columns.stored[chosen]
+        self._waving["waves"][slot[kept & _IS_WAVE[code] & ~columns.reading[chosen]]] = True
+        kept &= (code == _WORN) | self._waving["waves"][slot]
+        for i in np.flatnonzero(kept).tolist():
+            o = columns.observations[chosen[i]]
+            self._take_one(self._devices[o.device_id], o)
         self._settle()
+
+    def _take_one(self, device: _Device, o: Observation) -> None:
+        if type(o) is Samples:
+            self._take_block(device, o)
+        elif type(o) is Reading:
+            if device.sends and not o.derived:
+                device.own_ns[o.signal] = o.received_ns
+        elif type(o) is DeviceEvent and o.signal == "worn" and isinstance(o.value, bool) and o.value != device.worn:
+            self._settle()
+            device.worn = o.value
 
     def step(self, now_ns: int) -> list[Finding]:  # noqa: ARG002 - as all detectors
         """Nothing: what is derived re-enters by `derived`."""
@@ -127,7 +142,7 @@ class WaveReadings:
         out.sort(key=lambda one: (one.received_ns, one.at_ns))
         return out
 
-    def _take(self, device: _Device, block: Samples) -> None:
+    def _take_block(self, device: _Device, block: Samples) -> None:
         name, signal = block.device_id, block.signal
         if signal == "accel":
             if name in self._accel_slots:

@@ -7,6 +7,7 @@ import pytest
 from analytics_scenes import T0, block, event, reading
 
 from analytics.columns import FURTHEST_NS, SIGNAL_CODE, UNKNOWN, Columns, Names, Slots, coded, everything, wanted_codes
+from analytics.slots import rounds
 from device_drivers.observations import Observation, Quality, Reading
 
 OBSERVATIONS: list[Observation] = [
@@ -66,3 +67,9 @@ def test_slots_follow_the_devices_that_come_and_go(*, named: bool) -> None:
     assert found() == [-1, -1, 8, -1, 3]
     with pytest.raises(KeyError):
         slots.remove("w")
+
+
+def test_rounds_have_every_slot_once_and_its_observations_in_order() -> None:
+    slots = np.array([4, 0, 4, 7, 0, 4])
+    assert [sorted(some.tolist()) for some in rounds(slots)] == [[0, 1, 3], [2, 4], [5]]
+    assert rounds(slots[:0]) == []
