@@ -3,6 +3,8 @@
 Each resident has clocks (end of the day, late morning, silence, away, late back); an event starts and stops them, and
 before an event takes effect the clocks that ran out earlier have rung, so that the result does not depend on how the
 data was cut. All clocks are one array that a step compares once with now. Times go by receipt and the site's clock.
+The day of everybody ends at the same moment: a step rings for HOMES_A_STEP of them at most, the others wait for the
+next ones, so that no alarm waits for them.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ MINUTE_NS = 60 * SECOND_NS
 DAY_MIN = 24 * 60
 NEVER = 2**62
 CHINA_S = 8 * 3600
+HOMES_A_STEP = 50
+"""About 0.3 ms each at 04:00; nothing that is found here is in a hurry."""
 VERSION = 1
 LATE, SILENT, BACK, LEAVES, DAY = range(5)
 CHART_COLUMNS = ("days", "first", "centre", "spread", "ewma", "up", "down", "open", "lasting")
@@ -185,9 +189,11 @@ class HabitWatch:
         return self._rooms.hear(o.device_id, str(o.value), o.received_ns) if o.signal == "room" else not o.repeat
 
     def step(self, now_ns: int) -> list[Finding]:
-        """Everything that has run out by now, in order of time."""
-        for row in np.flatnonzero(self._table["due"].min(axis=1) <= now_ns):
-            self._ring(self._home_at[int(row)], now_ns)
+        """What has run out by now, in order of time; of more than HOMES_A_STEP homes the longest due first."""
+        first = self._table["due"].min(axis=1)
+        rows = np.flatnonzero(first <= now_ns)
+        for row in rows[np.argsort(first[rows], kind="stable")][:HOMES_A_STEP].tolist():
+            self._ring(self._home_at[row], now_ns)
         found, self._found = self._found, []
         found.sort(key=lambda finding: (finding.at_ns, finding.episode))
         return found

@@ -16,7 +16,7 @@ from analytics.check import check_detector
 from analytics.findings import Finding, Phase
 from analytics.habits.habit_table import FALSE_RATE, HABIT_RULES, KEPT_DAYS, LEARN_DAYS
 from analytics.habits.learned import Learned, in_words, learned_from, plain_learned
-from analytics.habits.watch import CHINA_S, HabitWatch
+from analytics.habits.watch import CHINA_S, HOMES_A_STEP, HabitWatch
 from analytics.scenarios import Scenario
 from analytics.words import why
 from device_drivers.observations import DeviceEvent
@@ -323,6 +323,27 @@ def test_a_long_hole_teaches_nothing() -> None:
     watch.ingest([say("hall", "motion", "active", LEARN_DAYS + 30, 600)])
     assert watch.step(at(LEARN_DAYS + 30, 601)) == []
     assert known.days <= days + 1
+
+
+def test_the_day_of_everybody_ends_over_several_steps_and_the_same_as_alone() -> None:
+    many = HOMES_A_STEP + 1
+    together, alone = HabitWatch(), HabitWatch()
+    for n in range(many):
+        together.attach(f"hall{n}", f"r{n}", place="living_room")
+    alone.attach("hall0", "r0", place="living_room")
+    for day in range(2):
+        for hour in range(7, 19):
+            events = [say(f"hall{n}", "motion", "active", day, 60 * hour) for n in range(many)]
+            together.ingest(events)
+            alone.ingest(events)
+        dawn = at(day + 1, 4 * 60)
+        for second in range(2):
+            alone.step(dawn + second * SECOND)
+            together.step(dawn + second * SECOND)
+            known = [learned.days for n in range(many) if (learned := together.learned(f"r{n}")) is not None]
+            assert sum(known) == day * (HOMES_A_STEP if second == 0 else many), "the first day was not a whole one"
+    assert together.remember()["r50"]["first"] == alone.remember()["r0"]["first"]
+    assert {str(state) for state in together.remember().values()} == {str(alone.remember()["r0"])}
 
 
 def test_closed_by_a_person_it_may_begin_again() -> None:
