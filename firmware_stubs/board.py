@@ -55,11 +55,23 @@ class Board:
     def charging(self):
         return None if self._charging is None else self._charging.value() == self._config.CHARGING_LEVEL
 
+    def _i2c(self):
+        config = self._config
+        return machine.I2C(0, scl=machine.Pin(config.SCL_PIN), sda=machine.Pin(config.SDA_PIN), freq=400000)
+
     def sensor(self):
         config = self._config
-        i2c = machine.I2C(0, scl=machine.Pin(config.SCL_PIN), sda=machine.Pin(config.SDA_PIN), freq=400000)
         make = sensors.Mpu6050 if config.SENSOR == "mpu6050" else sensors.Lis3dh
-        return make(i2c, config.SENSOR_ADDRESS, config.RATE_HZ, config.RANGE_G)
+        return make(self._i2c(), config.SENSOR_ADDRESS, config.RATE_HZ, config.RANGE_G)
+
+    def light(self):
+        """The pulse sensor, None where config.py names none."""
+        config = self._config
+        if config.PULSE_SENSOR is None:
+            return None
+        return sensors.Max30102(
+            self._i2c(), rate_hz=config.PULSE_HZ, current_ma=config.PULSE_MA, contact=config.PULSE_CONTACT
+        )
 
     def uart(self):
         return machine.UART(1, 115200, tx=machine.Pin(self._config.TX_PIN), rx=machine.Pin(self._config.RX_PIN))

@@ -8,6 +8,11 @@ SENSOR_ADDRESS = 0x18  # LIS3DH 0x18 or 0x19, MPU-6050 0x68 or 0x69
 RATE_HZ = 50
 RANGE_G = 8
 
+PULSE_SENSOR = None  # or "max30102", on the same two wires
+PULSE_HZ = 25  # or 50, 100
+PULSE_MA = 7  # through each of its two diodes; more for dark skin, less for battery life
+PULSE_CONTACT = 0.1  # share of its range below which it is not worn
+
 SCL_PIN = 22
 SDA_PIN = 21
 BUTTON_PIN = 25  # to ground when pressed

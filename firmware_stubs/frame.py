@@ -11,6 +11,8 @@ FLAGS_AT = 3
 
 ACCEL = 0x01
 GYRO = 0x02
+PULSE_WAVE = 0x03
+BED_WAVE = 0x04
 HEART_RATE = 0x10
 SPO2 = 0x11
 SKIN_TEMPERATURE = 0x12
@@ -40,6 +42,13 @@ def section(kind, body):
 def block(kind, rate_mhz, scale, full_scale, counts):
     """ACCEL (units 0.001 g) or GYRO (0.1 deg/s): counts are int16 x, y, z ..., little-endian."""
     return section(kind, struct.pack("<IHHH", rate_mhz, scale, full_scale, len(counts) // 6) + bytes(counts))
+
+
+def wave(kind, rate_mhz, channels, quality, counts):
+    """PULSE_WAVE or BED_WAVE: counts are int16, the channels of a sample together; 32768 is the sensor's range."""
+    return section(
+        kind, struct.pack("<IBBH", rate_mhz, channels, quality, len(counts) // (2 * channels)) + bytes(counts)
+    )
 
 
 def number(kind, steps, quality=GOOD):

@@ -63,8 +63,9 @@ class Batcher:
     that the jitter of reading does not show while the sensor's true rate (some percent beside its nominal) does.
     """
 
-    def __init__(self, rate_mhz):
+    def __init__(self, rate_mhz, sample_bytes=6):
         self.rate_mhz = rate_mhz
+        self._sample_bytes = sample_bytes
         self._count = max(1, rate_mhz // 1000)
         self._nominal_ns = 10**12 // rate_mhz
         self._period_ns = self._nominal_ns
@@ -82,16 +83,19 @@ class Batcher:
         if gap:
             self._start = None
         self._held.extend(counts)
-        samples = len(self._held) // 6
+        samples = len(self._held) // self._sample_bytes
         if samples:
-            first = now_us - (2 * samples - 1) * self._period_ns // 2000
-            if self._start is None or abs(first - self._start) > SECOND:
-                self._start = first
-            elif samples >= self._count:
-                self._follow(first - self._start)
-        while len(self._held) >= 6 * self._count:
-            done.append(self._cut(6 * self._count))
+            self._place(samples, now_us, samples >= self._count)
+        while len(self._held) >= self._sample_bytes * self._count:
+            done.append(self._cut(self._sample_bytes * self._count))
         return done
+
+    def _place(self, samples, now_us, follow):
+        first = now_us - (2 * samples - 1) * self._period_ns // 2000
+        if self._start is None or abs(first - self._start) > SECOND:
+            self._start = first
+        elif follow:
+            self._follow(first - self._start)
 
     def _follow(self, late_us):
         self._start += late_us // 4
@@ -103,8 +107,65 @@ class Batcher:
         counts = bytes(self._held[:size])
         self._held = self._held[size:]
         start = max(0, self._start)
-        self._start += size // 6 * self._period_ns // 1000
+        self._start += size // self._sample_bytes * self._period_ns // 1000
         return start, 10**12 // self._period_ns, counts
+
+
+class Beside(Batcher):
+    """Samples (int16, `channels` together) of a second sensor, cut so that they go out in the frames of the first.
+
+    A frame has one time for all its blocks: the samples of a cut lie between two of the sensor, on the straight line,
+    so that the first is at that time. A second of which more than two samples are missing at its beginning is left
+    out. `most_s` seconds are held at most.
+    """
+
+    SHARES = 256
+
+    def __init__(self, rate_mhz, channels, most_s=4):
+        super().__init__(rate_mhz, 2 * channels)
+        self._channels = channels
+        self._most = most_s * self._count * self._sample_bytes
+        self._read_us = 0
+
+    def hold(self, counts, now_us, gap=False):
+        """Keep samples read at `now_us`. gap: samples were lost before these, and what was held ends there."""
+        if gap:
+            self._held = bytearray()
+            self._start = None
+        if not counts:
+            return
+        self._held.extend(counts)
+        self._read_us = now_us
+        self._place(len(self._held) // self._sample_bytes, now_us, False)
+        if len(self._held) > self._most:
+            self._cut(len(self._held) - self._most)
+
+    def cut(self, start_us, end_us):
+        """(rate in mHz, counts) from start to end, None where nothing was taken. What was before is gone."""
+        if not self._held:
+            return None
+        self._place(len(self._held) // self._sample_bytes, self._read_us, True)
+        period = self._period_ns
+        before = max(0, 1000 * (start_us - self._start) // period)
+        self._cut(min(before * self._sample_bytes, len(self._held)))
+        behind = 1000 * (start_us - self._start)
+        wanted = -(-1000 * (end_us - start_us) // period)
+        number = min(wanted, len(self._held) // self._sample_bytes - 1)
+        if behind < -2 * period or number < 1:
+            return None
+        share = min(max(0, behind * self.SHARES // period), self.SHARES)
+        return 10**12 // period, self._between(number, share)
+
+    def _between(self, number, share):
+        """So many samples, each `share` of the way from one of the sensor to its next."""
+        step = self._channels
+        values = struct.unpack("<%dh" % ((number + 1) * step), self._held[: (number + 1) * self._sample_bytes])
+        shares = self.SHARES
+        mixed = [
+            (values[at] * (shares - share) + values[at + step] * share + shares // 2) // shares
+            for at in range(number * step)
+        ]
+        return struct.pack("<%dh" % len(mixed), *mixed)
 
 
 class Debounce:

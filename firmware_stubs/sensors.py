@@ -1,12 +1,17 @@
-"""Accelerometers behind one small interface. Runs unchanged on MicroPython and CPython.
+"""Accelerometers and a pulse sensor behind one small interface each. Runs unchanged on MicroPython and CPython.
 
     rate_mhz, scale, full_scale    for the block header: 0.001 Hz, 0.001 g, 0.001 g
     read_block()                   (int16 x, y, z ... little-endian, lost): all that the FIFO holds; lost is True
                                    where samples were overwritten since the last call
 
+A pulse sensor has `channels` in place of the scales, int16 shares of its range (32768) in `read_block`, and
+quality(counts): whether a block of them shows skin.
+
 `i2c` is a `machine.I2C`: readfrom_mem(address, register, count) and writeto_mem(address, register, bytes). A sensor
 that does not answer raises OSError, one that answers with another identity raises SensorError.
 """
+
+from . import frame
 
 
 class SensorError(Exception):
@@ -20,6 +25,7 @@ LIS3DH_RANGES = {  # g to FS bits, and what 2048 steps of 1, 2, 4 and 12 mg are
     8: (2, 8192),
     16: (3, 24576),
 }
+MAX30102_AVERAGES = {25: 2, 50: 1, 100: 0}  # Hz to SMP_AVE bits: of 4, 2 and 1 conversions at 100 Hz
 MPU6050_RANGES = {2: 0, 4: 1, 8: 2, 16: 3}  # g to AFS_SEL
 
 
@@ -117,3 +123,81 @@ class Mpu6050:
         for at in range(0, len(out), 2):  # big-endian on this chip
             out[at], out[at + 1] = out[at + 1], out[at]
         return bytes(out), False
+
+
+class Max30102:
+    """Maxim MAX30102: red and infrared light through skin, 18 bit, 32 samples of FIFO. Data sheet 19-7740, revision 1.
+
+    Infrared comes first: it shows the pulse best. contact: share of the range below which there is no skin before it
+    (typical default at 7 mA; look at what yours shows worn and taken off). current_ma: through each of its two diodes.
+    """
+
+    FIFO_WR_PTR = 0x04
+    OVF_COUNTER = 0x05
+    FIFO_RD_PTR = 0x06
+    FIFO_DATA = 0x07
+    FIFO_CONFIG = 0x08
+    MODE_CONFIG = 0x09
+    SPO2_CONFIG = 0x0A
+    LED1_PA = 0x0C
+    LED2_PA = 0x0D
+    PART_ID = 0xFF
+    IDENTITY = 0x15
+    RESET = 0x40
+    RESET_TRIES = 20
+    DEPTH = 32
+    FULL = 32767
+
+    channels = 2
+
+    def __init__(self, i2c, address=0x57, rate_hz=25, current_ma=7, contact=0.1):
+        self._i2c = i2c
+        self._address = address
+        identity = self._get(self.PART_ID)
+        if identity != self.IDENTITY:
+            raise SensorError("no MAX30102: identity 0x%02x" % identity)
+        self.rate_mhz = rate_hz * 1000
+        self._contact = int(contact * 32768)
+        self._restart()
+        self._set(self.FIFO_CONFIG, MAX30102_AVERAGES[rate_hz] << 5 | 0x10)  # the oldest sample is overwritten
+        self._set(self.SPO2_CONFIG, 0x27)  # range 4096 nA, 100 Hz, pulses of 411 us for 18 bits
+        self._set(self.LED1_PA, min(255, current_ma * 5))  # steps of 0.2 mA
+        self._set(self.LED2_PA, min(255, current_ma * 5))
+        for register in (self.FIFO_WR_PTR, self.OVF_COUNTER, self.FIFO_RD_PTR):
+            self._set(register, 0)
+        self._set(self.MODE_CONFIG, 0x03)  # red and infrared
+
+    def _get(self, register):
+        return self._i2c.readfrom_mem(self._address, register, 1)[0]
+
+    def _set(self, register, value):
+        self._i2c.writeto_mem(self._address, register, bytes([value]))
+
+    def _restart(self):
+        self._set(self.MODE_CONFIG, self.RESET)
+        for _ in range(self.RESET_TRIES):  # the bit clears itself when it is done
+            if not self._get(self.MODE_CONFIG) & self.RESET:
+                return
+        raise SensorError("MAX30102 does not come back from its reset")
+
+    def read_block(self):
+        """As the module says: int16 infrared, red, infrared, red ..."""
+        written = self._get(self.FIFO_WR_PTR)
+        lost = self._get(self.OVF_COUNTER) & 0x1F != 0
+        count = self.DEPTH if lost else (written - self._get(self.FIFO_RD_PTR)) % self.DEPTH
+        if not count:
+            return b"", False
+        data = self._i2c.readfrom_mem(self._address, self.FIFO_DATA, 6 * count)
+        out = bytearray()
+        for at in range(0, len(data), 6):  # 18 bits, big-endian, red first; the lowest three are noise
+            red = (data[at] & 3) << 13 | data[at + 1] << 5 | data[at + 2] >> 3
+            infrared = (data[at + 3] & 3) << 13 | data[at + 4] << 5 | data[at + 5] >> 3
+            out.extend(bytes([infrared & 0xFF, infrared >> 8, red & 0xFF, red >> 8]))
+        return bytes(out), lost
+
+    def quality(self, counts):
+        """NO_CONTACT by the mean of the infrared light; POOR where it is too bright to be measured."""
+        light = [counts[at] | counts[at + 1] << 8 for at in range(0, len(counts), 4)]
+        if sum(light) < self._contact * len(light):
+            return frame.NO_CONTACT
+        return frame.POOR if max(light) >= self.FULL else frame.GOOD

@@ -10,11 +10,63 @@ STATUS_US = 60 * parts.SECOND
 IDENTITY_US = 3600 * parts.SECOND
 
 
+class Light:
+    """The pulse sensor beside the accelerometer; made anew when it stopped to answer or to give samples.
+
+    make: gives the sensor, or None where the board has none.
+    """
+
+    def __init__(self, make):
+        self._make = make
+        self._sensor = None
+        self._beside = None
+        self._absent = False
+        self._heard = None
+        self._made = 0
+
+    def read(self, now):
+        """To be called after the accelerometer was read, so that the light of its last sample is there too."""
+        if self._absent:
+            return
+        if self._heard is None:
+            self._heard = now
+        try:
+            if self._sensor is None:
+                self._sensor = self._make()
+                self._absent = self._sensor is None
+                if self._absent:
+                    return
+                self._beside = parts.Beside(self._sensor.rate_mhz, self._sensor.channels)
+                self._made = now
+            counts, lost = self._sensor.read_block()
+        except (OSError, sensors.SensorError):
+            self._sensor = None
+            return
+        self._beside.hold(counts, now, lost)
+        if counts:
+            self._heard = now
+        elif now - max(self._heard, self._made) >= SILENCE_US:
+            self._sensor = None
+
+    def broken(self, now):
+        """Whether nothing has come of it for too long."""
+        return not self._absent and self._heard is not None and now - self._heard >= SILENCE_US
+
+    def sections(self, start, end):
+        """The section of what was taken from start to end: one, or none."""
+        cut = self._beside.cut(start, end) if self._sensor is not None else None
+        if cut is None:
+            return []
+        rate_mhz, counts = cut
+        quality = self._sensor.quality(counts)
+        return [frame.wave(frame.PULSE_WAVE, rate_mhz, self._sensor.channels, quality, counts)]
+
+
 class Wearable:
     """Makes frames from what the board and the sensor say, and puts them into the outbox.
 
-    boot: the random number of this start. board: edges(), millivolt(), charging(), worn() and sensor(), which makes
-    the sensor anew: at the start and whenever it stopped to answer or to give samples.
+    boot: the random number of this start. board: edges(), millivolt(), charging(), worn(), sensor() and light(), which
+    make the sensors anew: at the start and whenever one stopped to answer or to give samples.
     """
 
     def __init__(self, boot, identity, board, clock, outbox, presses):
@@ -22,6 +74,7 @@ class Wearable:
         self._identity = identity
         self._board = board
         self._sensor = None
+        self._light = Light(board.light)
         self._clock = clock
         self._outbox = outbox
         self._presses = presses
@@ -37,8 +90,13 @@ class Wearable:
         """To be called five times a second or more; every frame that has become complete is in the outbox then."""
         now = self._clock.boot_us(ticks)
         self._button(now)
-        for start, block in self._read(now):
-            self._put(start, now, [block, frame.state(frame.FAULT, frame.NO_FAULT)])
+        blocks = self._read(now)
+        self._light.read(now)
+        fault = frame.FAULT_HARDWARE if self._light.broken(now) else frame.NO_FAULT
+        for start, end, block in blocks:
+            sections = [block, frame.state(frame.FAULT, fault)]
+            sections += self._light.sections(start, end)
+            self._put(start, now, sections)
         if now - self._last_frame >= SILENCE_US:  # no samples: say why instead of falling silent
             self._put(now, now, [frame.state(frame.FAULT, frame.FAULT_HARDWARE)])
 
@@ -56,7 +114,7 @@ class Wearable:
             self._last_samples = now
         scale, full_scale = self._sensor.scale, self._sensor.full_scale
         blocks = [
-            (start, frame.block(frame.ACCEL, rate_mhz, scale, full_scale, data))
+            (start, _end(start, rate_mhz, data), frame.block(frame.ACCEL, rate_mhz, scale, full_scale, data))
             for start, rate_mhz, data in self._batcher.add(counts, now, lost)
         ]
         if now - self._last_samples >= SILENCE_US:
@@ -99,6 +157,11 @@ class Wearable:
         if charging is not None:
             out.append(frame.state(frame.CHARGING, int(charging)))
         return out
+
+
+def _end(start, rate_mhz, counts):
+    """When the sample after the last one of a block is due."""
+    return start + len(counts) // 6 * 10**9 // rate_mhz
 
 
 class Sender:

@@ -106,11 +106,59 @@ class Mpu6050Chip:
         return bytes([self.registers[register]])
 
 
+class Max30102Chip:
+    """Two colours of light, 18 bits each; 32 samples of FIFO in which the oldest is overwritten; a reset that lasts."""
+
+    def __init__(self, identity=0x15, reset_reads=3):
+        self.registers = {0xFF: identity, 0x09: 0x03, 0x04: 0, 0x05: 0, 0x06: 0}
+        self.fifo = []
+        self.lost = 0
+        self._reset_reads = reset_reads
+        self._resetting = 0
+
+    def write(self, register, value):
+        if register == 0x09 and value & 0x40:
+            self.registers.update({0x08: 0, 0x0A: 0, 0x0C: 0, 0x0D: 0})
+            self._resetting = self._reset_reads
+        if register in (0x04, 0x06):
+            self.fifo = []
+        if register == 0x05:
+            self.lost = 0
+        self.registers[register] = value
+
+    def sample(self, red, infrared):
+        """One averaged conversion."""
+        if self._resetting or self.registers[0x09] != 0x03 or not self.registers.get(0x08, 0) & 0x10:
+            return
+        if len(self.fifo) == 32:
+            self.fifo.pop(0)
+            self.lost = min(self.lost + 1, 31)
+            self.registers[0x06] = (self.registers[0x06] + 1) % 32
+        self.fifo.append(red.to_bytes(3, "big") + infrared.to_bytes(3, "big"))
+        self.registers[0x04] = (self.registers[0x04] + 1) % 32
+
+    def read(self, register, count):
+        if register == 0x09 and self._resetting:
+            self._resetting -= 1
+            return bytes([0x00 if not self._resetting else 0x40])
+        if register == 0x05:
+            return bytes([self.lost])
+        if register == 0x07:
+            samples = count // 6
+            out = b"".join(self.fifo[:samples])
+            self.fifo = self.fifo[samples:]
+            self.registers[0x06] = (self.registers[0x06] + samples) % 32
+            self.lost = 0
+            return out
+        return bytes([self.registers[register]])
+
+
 class Board:
     """The board that `firmware_stubs.wearable.Wearable` sees."""
 
-    def __init__(self, make_sensor):
+    def __init__(self, make_sensor, make_light=lambda: None):
         self._make_sensor = make_sensor
+        self.light = make_light
         self.waiting = []
         self.battery = 3900
         self.on_body = True

@@ -6,7 +6,7 @@
 import json
 from binascii import hexlify
 
-from chips import Board, Bus, Link, Lis3dhChip
+from chips import Board, Bus, Link, Lis3dhChip, Max30102Chip
 
 from firmware_stubs import frame, parts, sensors, wearable
 
@@ -23,6 +23,8 @@ def every_section():
     sections = [
         frame.block(frame.ACCEL, 50000, 8192, 8000, bytes(range(12))),
         frame.block(frame.GYRO, 25000, 20000, 20000, bytes(range(100, 106))),
+        frame.wave(frame.PULSE_WAVE, 25000, 2, frame.POOR, bytes(range(200, 208))),
+        frame.wave(frame.BED_WAVE, 100000, 1, frame.GOOD, b"\x00\x80\xff\x7f"),
         frame.number(frame.HEART_RATE, 725),
         frame.number(frame.SPO2, 975, frame.POOR),
         frame.number(frame.SKIN_TEMPERATURE, None, frame.NO_CONTACT),
@@ -86,12 +88,44 @@ def day(chip, acknowledges):
     }
 
 
+PULSE_HZ = 25
+
+
+def pulse():
+    """Forty seconds with a pulse sensor that runs 2 % fast: worn from 10 s, dazzled from 20 s, unplugged 28 to 33 s."""
+    chip, light_chip = Lis3dhChip(), Max30102Chip()
+    light_bus = Bus(0x57, light_chip)
+    bus = Bus(0x18, chip)
+    board = Board(lambda: sensors.Lis3dh(bus), lambda: sensors.Max30102(light_bus, rate_hz=PULSE_HZ))
+    link, clock, outbox, presses = Link(True), parts.Clock(0), parts.Outbox(12000), parts.Presses(True)
+    clock.set_utc(UTC_US, 0)
+    device = wearable.Wearable(0x01020304, "pulse 1.0", board, clock, outbox, presses)
+    sender = wearable.Sender(outbox, presses, link)
+    samples = looks = 0
+    for step in range(1, 401):
+        now = step * STEP_US
+        while samples * 20000 < now:
+            chip.sample(0, 0, 4000)
+            samples += 1
+        while looks * 39216 < now:  # 25.5 Hz; red tells which sample it is
+            infrared = 1000 if looks * 39216 < 10000000 else 262143 if looks * 39216 >= 20000000 else 131072
+            light_chip.sample(128 * looks, infrared)
+            looks += 1
+        light_bus.present = not 280 <= step < 330
+        if step == 100:
+            board.waiting.append((True, (now - 60000) % parts.TICKS_PERIOD))  # a press does not take the wave away
+        device.step(now)
+        sender.step(clock.boot_us(now))
+    return [(now_us, text(data)) for now_us, data in link.got]
+
+
 def main():
     story = {
         "sections": every_section(),
         "cobs": stuffing(),
         "mqtt": day(Lis3dhChip(), True),
         "uart": day(Lis3dhChip(), False),
+        "pulse": pulse(),
     }
     print(json.dumps(story))
 

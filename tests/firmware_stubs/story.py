@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from device_drivers.observations import DeviceEvent, Quality, Reading, Samples
 from device_drivers.yinling_wearable import (
     Measured,
     Press,
+    WaveBlock,
     WearableFrame,
     WearableMessageCodec,
     WearableStreamCodec,
@@ -37,6 +39,8 @@ def check_sections(live_hex: str, stored_hex: str) -> None:
         utc=True,
         accel=accel,
         gyro=gyro,
+        pulse_wave=WaveBlock(25.0, 2, bytes(range(200, 208)), Quality.POOR),
+        bed_wave=WaveBlock(100.0, 1, b"\x00\x80\xff\x7f"),
         heart_rate=Measured(72.5),
         spo2=Measured(97.5, Quality.POOR),
         skin_temperature=Measured(None, Quality.NO_CONTACT),
@@ -94,6 +98,41 @@ def _check_samples(blocks: list[Samples]) -> None:
             shown = round(float(block.values[0, 0]) / (16 * 8.192 / 32768))
             expected = at_s * 50
             assert abs((shown - expected + 50) % 100 - 50) < 1.6, (block.at_ns, shown, expected)
+
+
+def check_pulse(sent: list[tuple[int, str]]) -> None:
+    """The wave goes in the frames of the acceleration, at its own rate and true time, with what can be said of it."""
+    codec = WearableMessageCodec()
+    found: list[Any] = []
+    for now_us, data in sent:
+        found += codec.feed("yinling/test/up", bytes.fromhex(data), UTC_NS + now_us * 1000)
+    assert set(codec.health.rejected) == set()
+    waves = [o for o in found if isinstance(o, Samples) and o.signal == "pulse_wave"]
+    accel = {o.at_ns for o in found if isinstance(o, Samples) and o.signal == "accel"}
+    assert {o.at_ns for o in waves} <= accel, "one frame, one time"
+    assert 30 <= len(waves) <= 36
+    assert all(block.values.shape[1] == 2 and abs(block.rate_hz - 25.5) < 0.55 for block in waves)
+    assert {len(block.values) for block in waves} <= {24, 25, 26, 27}
+    for block in waves:
+        at_s = (block.at_ns - UTC_NS) / 1e9
+        number = float(block.values[0, 1]) * 32768 / 16
+        assert abs(number - at_s * 1e6 / 39216) < 0.7, (at_s, number)
+        steps = np.diff(block.values[:, 1] * 32768)
+        assert (steps == 16).all(), "no sample is missing within a block"
+        whole = at_s + len(block.values) / 25.5
+        if whole < 9.9 or (at_s > 10.1 and whole < 19.9) or at_s > 20.1:
+            expected = Quality.NO_CONTACT if at_s < 9 else Quality.GOOD if at_s < 19 else Quality.POOR
+            assert block.quality is expected, at_s
+    joined = [(b.at_ns - a.at_ns) / 1e9 - len(a.values) / 25.5 for a, b in pairwise(waves)]
+    assert sum(abs(hole) > 0.05 for hole in joined) <= 2, "only where it was unplugged"
+    faults = [o for o in found if isinstance(o, DeviceEvent) and o.signal == "device_fault"]
+    broken = [(o.received_ns - UTC_NS) / 1e9 for o in faults if o.value == "hardware"]
+    assert broken
+    assert 29 < min(broken) < 32
+    assert 32 < max(broken) < 35
+    assert faults[-1].value == "none"
+    presses = [o for o in found if isinstance(o, DeviceEvent) and o.signal == "help_button"]
+    assert len({o.token for o in presses}) == 1
 
 
 def check_uart(day: dict[str, Any], cobs: list[tuple[str, str]]) -> None:

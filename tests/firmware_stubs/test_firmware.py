@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import scenario
 import story
-from chips import Board, Bus, Link, Lis3dhChip, Mpu6050Chip
+from chips import Board, Bus, Link, Lis3dhChip, Max30102Chip, Mpu6050Chip
 
-from device_drivers.yinling_wearable import decode_frame
+from analytics.waves.readings import WaveReadings
+from device_drivers.observations import Quality, Reading, Samples
+from device_drivers.yinling_wearable import WearableMessageCodec, decode_frame
 from firmware_stubs import config, frame, links, parts, sensors, wearable
 
 SECOND = 1_000_000
@@ -26,6 +28,7 @@ def test_the_story(capsys: pytest.CaptureFixture[str]) -> None:
     story.check_sections(*told["sections"])
     story.check_mqtt(told["mqtt"])
     story.check_uart(told["uart"], told["cobs"])
+    story.check_pulse(told["pulse"])
 
 
 def test_a_frame_that_is_too_long() -> None:
@@ -189,7 +192,112 @@ def test_mpu6050() -> None:
     assert sensor.read_block() == (struct.pack("<3h", 4, 5, 6), False)
 
 
+@pytest.mark.parametrize(("rate_hz", "averaged"), [(25, 0x50), (50, 0x30), (100, 0x10)])
+def test_max30102(rate_hz: int, averaged: int) -> None:
+    chip = Max30102Chip()
+    sensor = sensors.Max30102(Bus(0x57, chip), rate_hz=rate_hz, current_ma=10)
+    settings = {key: chip.registers[key] for key in (0x08, 0x09, 0x0A, 0x0C, 0x0D)}
+    assert settings == {0x08: averaged, 0x09: 0x03, 0x0A: 0x27, 0x0C: 50, 0x0D: 50}
+    assert (sensor.rate_mhz, sensor.channels) == (rate_hz * 1000, 2)
+    assert sensor.read_block() == (b"", False)
+    for first, count in ((0, 1), (1, 31), (32, 20), (52, 31)):  # the pointers wrap
+        for index in range(first, first + count):
+            chip.sample(0x3FFFF - 8 * index, 8 * index + 7)
+        data, lost = sensor.read_block()
+        expected = [(index, 0x7FFF - index) for index in range(first, first + count)]
+        assert list(struct.iter_unpack("<2h", data)) == expected, "infrared before red, 15 of 18 bits"
+        assert not lost
+    for index in range(40):
+        chip.sample(0, 8 * index)
+    data, lost = sensor.read_block()
+    assert lost
+    assert [row[0] for row in struct.iter_unpack("<2h", data)] == list(range(8, 40))
+    chip.sample(0, 800)
+    assert sensor.read_block() == (struct.pack("<2h", 100, 0), False)
+
+
+def test_what_light_says_of_skin() -> None:
+    sensor = sensors.Max30102(Bus(0x57, Max30102Chip()), contact=0.2)
+    for infrared, quality in ((6500, frame.NO_CONTACT), (6600, frame.GOOD), (32766, frame.GOOD), (32767, frame.POOR)):
+        assert sensor.quality(struct.pack("<4h", infrared, 32767, infrared, 32767)) == quality, infrared
+
+
+def test_a_pulse_sensor_that_never_comes_back_from_its_reset() -> None:
+    with pytest.raises(sensors.SensorError, match="reset"):
+        sensors.Max30102(Bus(0x57, Max30102Chip(reset_reads=1000)))
+
+
+def test_what_is_beside_keeps_its_times_through_jitter_and_its_holes_stay_holes() -> None:
+    """A sensor that runs 3 % slow, read at random moments; cuts of one second by another clock. 8 counts a sample."""
+    rng = np.random.default_rng(3)
+    beside, period_us, taken, now, cuts = parts.Beside(50_000, 2), 20_000 / 0.97, 0, 0.0, []
+    start = 100_000
+    while now < 120 * SECOND:
+        now += rng.uniform(60_000, 140_000)
+        count = int(now / period_us) - taken
+        numbers = np.arange(taken + 1, taken + count + 1)
+        taken += count
+        gap = 60 * SECOND <= now < 60.15 * SECOND
+        beside.hold(np.stack([numbers * 8 - 32_000, numbers * -5], 1).astype("<i2").tobytes(), int(now), gap)
+        if now >= start + SECOND + 50_000:
+            found = beside.cut(start, start + SECOND)
+            cuts.append((start, found))
+            start += SECOND
+    given = [(at, np.frombuffer(found[1], "<i2").reshape(-1, 2), found[0]) for at, found in cuts if found]
+    assert 1 <= len(cuts) - len(given) <= 3, "the second with the gap, and the first, may have no beginning"
+    late = [at - (pairs[0, 0] / 8 + 4_000) * period_us for at, pairs, _ in given[40:] if not 59 < at / SECOND < 70]
+    assert max(map(abs, late)) < 9_000, "the jitter of reading only"
+    assert all(np.isin(np.diff(pairs, axis=0), [[8, -5]]).all() for _, pairs, _ in given)
+    assert all(len(numbers) in {47, 48, 49, 50} for _, numbers, _ in given[5:50])
+    assert all(abs(rate - 48_500) < 600 for _, _, rate in given[40:55])
+    beside.hold(bytes(4 * 500), int(now) + SECOND)
+    assert len(beside._held) == 4 * 200, "bounded while nothing is cut"
+    assert parts.Beside(25_000, 2).cut(0, SECOND) is None
+
+
+def test_a_wearer_s_heart_and_breath_come_out_of_the_light() -> None:
+    """Chip, firmware, wire, driver, analytics: 78 beats and 18 breaths a minute, the sensor 1 % fast.
+
+    In the first seconds the firmware still learns how fast the sensor runs.
+    """
+    accel_chip, light_chip = Lis3dhChip(), Max30102Chip()
+    board = Board(lambda: sensors.Lis3dh(Bus(0x18, accel_chip)), lambda: sensors.Max30102(Bus(0x57, light_chip)))
+    clock, box, presses, link = parts.Clock(0), parts.Outbox(90_000), parts.Presses(True), Link(True)
+    clock.set_utc(story.UTC_NS // 1000, 0)
+    device, sender = wearable.Wearable(7, "pulse", board, clock, box, presses), wearable.Sender(box, presses, link)
+    watch, codec, derived = WaveReadings(), WearableMessageCodec(), []
+    watch.attach("w1", "r1")
+    samples = looks = 0
+    for step in range(1, 901):
+        now = step * 100_000
+        while samples * 20_000 < now:
+            accel_chip.sample(160, -320, 4000)
+            samples += 1
+        while looks / 25.25 * SECOND < now:
+            at_s = looks / 25.25
+            beat, breath = np.sin(2 * np.pi * 1.3 * at_s), np.sin(2 * np.pi * 0.3 * at_s)
+            light_chip.sample(
+                90_000, int(131_072 + 1_300 * beat + 0.4 * 1_300 * breath + 200 * np.sin(4 * np.pi * 1.3 * at_s))
+            )
+            looks += 1
+        device.step(now)
+        sender.step(now)
+    for now_us, data in link.got:
+        found = codec.feed("yinling/w1/up", data, story.UTC_NS + now_us * 1000)
+        assert all(o.quality is Quality.GOOD for o in found if isinstance(o, Samples))
+        watch.ingest(found)
+        derived += watch.derived()
+    settled = [o for o in derived if o.at_ns - story.UTC_NS > 25e9]
+    for signal, expected, off, least in (("heart_rate", 78.0, 2.0, 30), ("respiratory_rate", 18.0, 0.5, 3)):
+        values = [o.value for o in settled if isinstance(o, Reading) and o.signal == signal]
+        assert len(values) >= least, signal
+        assert values == pytest.approx([expected] * len(values), abs=off), signal
+    assert all(o.derived for o in derived)
+
+
 def test_another_chip_is_told() -> None:
+    with pytest.raises(sensors.SensorError, match="0x16"):
+        sensors.Max30102(Bus(0x57, Max30102Chip(identity=0x16)))
     with pytest.raises(sensors.SensorError, match="0x11"):
         sensors.Lis3dh(Bus(0x18, Lis3dhChip(identity=0x11)))
     with pytest.raises(sensors.SensorError, match="0x70"):

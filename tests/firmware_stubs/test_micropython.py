@@ -54,6 +54,7 @@ def test_the_story_on_micropython() -> None:
     story.check_sections(*told["sections"])
     story.check_mqtt(told["mqtt"])
     story.check_uart(told["uart"], told["cobs"])
+    story.check_pulse(told["pulse"])
 
 
 def test_micropython_and_cpython_tell_the_same_story(capsys: pytest.CaptureFixture[str]) -> None:
