@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from analytics.apnoea.watch import ApnoeaWatch
+from analytics.clocks import CHINA_S
 from analytics.columns import UNKNOWN, Columns, Names, wanted_codes
 from analytics.daily.home import HomeWatch
 from analytics.daily.zones import ZoneWatch
@@ -31,7 +32,7 @@ from analytics.limits import VitalLimits
 from analytics.rhythm.watch import RhythmWatch
 from analytics.surroundings import FallSurroundings
 from analytics.technical import TechnicalWatch
-from analytics.vitals.watch import CHINA_S, VitalWatch
+from analytics.vitals.watch import VitalWatch
 from analytics.vitals.weight import WeightGain
 from analytics.waves.readings import WaveReadings
 

@@ -25,6 +25,7 @@ from analytics.apnoea.events import (
     Oxygen,
     amplitude,
 )
+from analytics.clocks import CHINA_S, DAY_S, SECOND_NS, SiteTime
 from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.findings import Evidence, Finding, Phase
 from analytics.slots import Column, SlotTable, rounds
@@ -44,9 +45,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
 
 KIND = "possible_apnoea"
-SECOND_NS = 1_000_000_000
-DAY_S, NOON_S = 86_400, 43_200
-CHINA_S = 8 * 3600
+NOON_MIN = 12 * 60
 INDEX = 15.0
 """Events an hour: from here on called moderate (AASM)."""
 LEAST_GOOD_S = 7_200
@@ -140,7 +139,7 @@ class ApnoeaWatch:
         index: float = INDEX,
         least_good_s: float = LEAST_GOOD_S,
     ) -> None:
-        self._offset_s, self._index, self._least_good_s = offset_s, index, least_good_s
+        self._site, self._index, self._least_good_s = SiteTime(offset_s), index, least_good_s
         self._breath = _Stream(Lane(rates.HZ, AMPLITUDE_S + _MARGIN, 1.0, spare_s=1.5 * rates.WINDOW_S))
         self._oxygen = _Stream(Lane(1, 1.0, 1.0, bridge_s=STALE_S, spare_s=2 * STALE_S))
         self._breaths, self._falls = Breaths(), Oxygen()
@@ -254,7 +253,7 @@ class ApnoeaWatch:
         owner = self._owner_of.get(finding.devices[0]) if finding.devices else None
         if finding.kind != KIND or owner is None or owner.resident_id != finding.resident_id:
             return False
-        night = self._night(finding.at_ns // SECOND_NS)
+        night = self._site.day(finding.at_ns, NOON_MIN)
         owner.said_night = max(owner.said_night, night)
         self._open[finding.episode] = (owner, finding, self._noon_ns(night))
         return True
@@ -368,8 +367,8 @@ class ApnoeaWatch:
 
     def _begin_night(self, sums: SlotTable, slots: Ints, second: Ints) -> NDArray[np.bool_]:
         """Begin the sums anew with every noon; whether these seconds count (night, or in bed)."""
-        local = second + self._offset_s(int(second[0]) * SECOND_NS)
-        night = (local - NOON_S) // DAY_S
+        local = second + self._site.offset_s(int(second[0]) * SECOND_NS)
+        night = (local - NOON_MIN * 60) // DAY_S
         fresh = slots[night != sums["night"][slots]]
         if fresh.size:
             for name in ("good", "count", "reduced", "longest"):
@@ -438,11 +437,7 @@ class ApnoeaWatch:
         self._open[name] = (owner, finding, self._noon_ns(one.night))
         return finding
 
-    def _night(self, second: int) -> int:
-        """Number of the night, from noon to noon."""
-        return (second + self._offset_s(second * SECOND_NS) - NOON_S) // DAY_S
-
     def _noon_ns(self, night: int) -> int:
         """The noon that ends a night."""
-        second = (night + 1) * DAY_S + NOON_S
-        return (second - self._offset_s(second * SECOND_NS)) * SECOND_NS
+        second = (night + 1) * DAY_S + NOON_MIN * 60
+        return (second - self._site.offset_s(second * SECOND_NS)) * SECOND_NS

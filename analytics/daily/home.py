@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 
 from analytics.care import USUAL
+from analytics.clocks import CHINA_S, DAY_MIN, MINUTE_NS, NEVER, SECOND_NS, Clocks, SiteTime
 from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.daily.home_table import (
     ABOUT_MIN,
@@ -35,7 +36,7 @@ from analytics.daily.home_table import (
 )
 from analytics.daily.rooms import SteadyRooms
 from analytics.findings import Evidence, Finding, Phase
-from analytics.slots import Column, SlotTable
+from analytics.slots import Column
 from device_drivers.observations import DeviceEvent, Quality, Reading
 
 if TYPE_CHECKING:
@@ -46,12 +47,8 @@ if TYPE_CHECKING:
     from analytics.care import Care
     from device_drivers.observations import Observation
 
-SECOND_NS = 1_000_000_000
-MINUTE_NS = 60 * SECOND_NS
-DAY_MIN = 24 * 60
-NEVER = 2**62
-CHINA_S = 8 * 3600
 BED_FRESH_NS = 3600 * SECOND_NS
+NOON_MIN = 12 * 60
 VERSION = 1
 _SIGNS = frozenset({"heart_rate", "body_movement"})
 _QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
@@ -90,14 +87,10 @@ class HomeWatch:
 
     def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
         self.rejected = 0
-        self._offset_s = offset_s
-        self._table = SlotTable(
-            {
-                "due": Column(np.int64, NEVER, len(HOME_RULES)),
-                "sign": Column(np.int64, 0),
-                "span": Column(np.int64, 0),
-                "special": Column(np.bool_, False),
-            }
+        self._site = SiteTime(offset_s)
+        self._table = Clocks(
+            len(HOME_RULES),
+            {"sign": Column(np.int64, 0), "span": Column(np.int64, 0), "special": Column(np.bool_, False)},
         )
         self._homes: dict[str, _Home] = {}
         self._home_at: dict[int, _Home] = {}
@@ -136,7 +129,7 @@ class HomeWatch:
         home.beds.pop(device_id, None)
         self._rooms.forget(device_id)
         for rule in [rule for rule, device in home.by.items() if device == device_id]:
-            self._clock(home, rule, NEVER)
+            self._table.put(home.row, rule, NEVER)
             home.open.pop(rule, None)
         if not home.devices:
             del self._homes[home.key], self._home_at[home.row]
@@ -223,8 +216,8 @@ class HomeWatch:
     def step(self, now_ns: int) -> list[Finding]:
         """Everything that has run out by now, in order of time."""
         self._absorb()
-        for row in np.flatnonzero(self._table["due"].min(axis=1) <= now_ns):
-            self._ring(self._home_at[int(row)], now_ns)
+        for row in self._table.rows(now_ns):
+            self._ring(self._home_at[row], now_ns)
         found, self._found = self._found, []
         found.sort(key=lambda finding: (finding.at_ns, finding.episode))
         return found
@@ -251,11 +244,7 @@ class HomeWatch:
             self._sign(home, int(at[i]), "")
 
     def _ring(self, home: _Home, now_ns: int) -> None:
-        due = self._table["due"]
-        while due[home.row].min() <= now_ns:
-            rule = int(due[home.row].argmin())
-            at_ns = int(due[home.row, rule])
-            self._clock(home, rule, NEVER)
+        for rule, at_ns in self._table.ring(home.row, now_ns):
             self._rung(home, rule, at_ns)
 
     def _rung(self, home: _Home, rule: int, at_ns: int) -> None:
@@ -269,7 +258,7 @@ class HomeWatch:
             later = int(self._table["sign"][home.row]) + int(care.quiet_night_min * MINUTE_NS)
             by_night = self._night(home, at_ns)
             if by_night and at_ns < later:
-                self._clock(home, rule, later)
+                self._table.put(home.row, rule, later)
             elif not by_night or care.quiet_night_min > 0:
                 self._begin(home, rule, at_ns)
         else:
@@ -277,7 +266,7 @@ class HomeWatch:
 
     def _is_up(self, home: _Home, at_ns: int) -> bool:
         """Out of bed as the night ends and about in living room or kitchen: up early, not lost on the way."""
-        left_min = (home.care.night_to_min - self._minute_of_day(at_ns)) % DAY_MIN
+        left_min = (home.care.night_to_min - self._site.minute_of_day(at_ns)) % DAY_MIN
         about = at_ns - home.about_ns <= ABOUT_MIN * MINUTE_NS and home.about_ns > home.since[RULE_INDEX["no_return"]]
         return left_min <= EARLY_RISE_MIN and about
 
@@ -337,8 +326,8 @@ class HomeWatch:
         self._start(home, "no_return", at, device_id)
         if home.care.bed_exit:
             self._begin_now(home, "bed_exit", at, device_id)
-        night = self._noon_day(at)
-        home.exits = [one for one in home.exits if self._noon_day(one) == night] + [at]
+        night = self._site.day(at, NOON_MIN)
+        home.exits = [one for one in home.exits if self._site.day(one, NOON_MIN) == night] + [at]
         if len(home.exits) >= RESTLESS_EXITS and home.restless != night:
             home.restless = night
             evidence: dict[str, Evidence] = {"rule": f"restless_night/{VERSION}", "exits": len(home.exits)}
@@ -353,7 +342,7 @@ class HomeWatch:
             if home.by.get(rule) == o.device_id:
                 self._stop(home, "bathroom", o.received_ns)
         elif place == "bathroom":
-            if self._table["due"][home.row, rule] == NEVER and rule not in home.open:
+            if not self._table.runs(home.row, rule) and rule not in home.open:
                 self._start(home, "bathroom", o.received_ns, o.device_id)
         elif o.value == "active" or (o.value != "still" and not o.repeat):
             self._stop(home, "bathroom", o.received_ns)
@@ -373,7 +362,7 @@ class HomeWatch:
         if place == "fridge":
             if not opened:
                 self._stop(home, "fridge", at)
-            elif self._table["due"][home.row, RULE_INDEX["fridge"]] == NEVER:
+            elif not self._table.runs(home.row, RULE_INDEX["fridge"]):
                 self._start(home, "fridge", at, o.device_id)
         if o.repeat:
             return
@@ -387,7 +376,7 @@ class HomeWatch:
 
     def _level(self, home: _Home, name: str, o: Reading, *, begins: bool, ends: bool) -> None:
         rule = RULE_INDEX[name]
-        if begins and self._table["due"][home.row, rule] == NEVER and rule not in home.open:
+        if begins and not self._table.runs(home.row, rule) and rule not in home.open:
             self._start(home, name, o.received_ns, o.device_id)
         elif ends and home.by.get(rule) == o.device_id:
             self._stop(home, name, o.received_ns)
@@ -401,7 +390,7 @@ class HomeWatch:
             self._stop(home, name, at)
         if t["span"][home.row] > 0:
             home.by[_QUIET] = device_id or home.by.get(_QUIET, "")
-            self._clock(home, _QUIET, int(t["sign"][home.row] + t["span"][home.row]))
+            self._table.put(home.row, _QUIET, int(t["sign"][home.row] + t["span"][home.row]))
         self._mark(home)
 
     def _leave(self, home: _Home, at: int) -> None:
@@ -409,12 +398,12 @@ class HomeWatch:
         for name in ("quiet", "no_return", "bathroom"):
             self._stop(home, name, at)
         back_by = home.care.back_by_min
-        minute = self._minute_of_day(at)
+        minute = self._site.minute_of_day(at)
         if back_by >= 0 and minute < back_by:
             due = at - at % MINUTE_NS + int((back_by - minute) * MINUTE_NS)
             rule = RULE_INDEX["not_back"]
             home.since[rule], home.by[rule] = at, home.by[_LEFT]
-            self._clock(home, rule, due)
+            self._table.put(home.row, rule, due)
         self._mark(home)
 
     def _turning(self, home: _Home, at: int, device_id: str) -> None:
@@ -426,7 +415,7 @@ class HomeWatch:
         row = HOME_RULES[rule]
         minutes = float(getattr(home.care, row.setting)) if row.setting else row.minutes
         home.since[rule], home.by[rule] = at, device_id
-        self._clock(home, rule, at + int(minutes * MINUTE_NS) if minutes > 0 else NEVER)
+        self._table.put(home.row, rule, at + int(minutes * MINUTE_NS) if minutes > 0 else NEVER)
 
     def _begin_now(self, home: _Home, name: str, at: int, device_id: str) -> None:
         rule = RULE_INDEX[name]
@@ -436,7 +425,7 @@ class HomeWatch:
 
     def _stop(self, home: _Home, name: str, at: int) -> None:
         rule = RULE_INDEX[name]
-        self._clock(home, rule, NEVER)
+        self._table.put(home.row, rule, NEVER)
         if rule in home.open:
             self._say(home, rule, max(at, home.since.get(rule, at)), Phase.CLEARED, home.open.pop(rule))
             self._mark(home)
@@ -465,14 +454,5 @@ class HomeWatch:
             Finding(episode, row.kind, home.resident_id, at, phase, row.confidence, (home.by[rule],), evidence)
         )
 
-    def _clock(self, home: _Home, rule: int, due_ns: int) -> None:
-        self._table["due"][home.row, rule] = due_ns
-
-    def _minute_of_day(self, at_ns: int) -> int:
-        return (at_ns // SECOND_NS + self._offset_s(at_ns)) // 60 % DAY_MIN
-
     def _night(self, home: _Home, at_ns: int) -> bool:
-        return home.care.is_night(self._minute_of_day(at_ns))
-
-    def _noon_day(self, at_ns: int) -> int:
-        return (at_ns // SECOND_NS + self._offset_s(at_ns) - 12 * 3600) // 86_400
+        return home.care.is_night(self._site.minute_of_day(at_ns))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from analytics.care import USUAL
+from analytics.clocks import CHINA_S, DAY_MIN, DAY_S, MINUTE_NS, NEVER, SECOND_NS, Clocks, SiteTime
 from analytics.daily.home_table import PLACES
 from analytics.daily.rooms import SteadyRooms
 from analytics.findings import Evidence, Finding, Phase
@@ -30,7 +31,6 @@ from analytics.habits.habit_table import (
 )
 from analytics.habits.learned import Learned, clock_text, learned_from, plain_learned
 from analytics.memory import UnfitStateError, keep, restore_row, row_state
-from analytics.slots import Column, SlotTable
 from analytics.vitals.charts import Charts
 from device_drivers.observations import DeviceEvent
 
@@ -40,11 +40,6 @@ if TYPE_CHECKING:
     from analytics.care import Care
     from device_drivers.observations import Observation
 
-SECOND_NS = 1_000_000_000
-MINUTE_NS = 60 * SECOND_NS
-DAY_MIN = 24 * 60
-NEVER = 2**62
-CHINA_S = 8 * 3600
 HOMES_A_STEP = 50
 """About 0.3 ms each at 04:00; nothing that is found here is in a hurry."""
 VERSION = 1
@@ -95,8 +90,8 @@ class HabitWatch:
 
     def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
         self.rejected = 0
-        self._offset_s = offset_s
-        self._table = SlotTable({"due": Column(np.int64, NEVER, DAY + 1)})
+        self._site = SiteTime(offset_s)
+        self._clocks = Clocks(DAY + 1)
         self._charts = Charts(np.array([metric.floor for metric in HABIT_METRICS]))
         self._homes: dict[str, _Home] = {}
         self._home_at: dict[int, _Home] = {}
@@ -128,7 +123,7 @@ class HabitWatch:
         if not home.devices:
             keep(self._recalled, home.resident_id, self._state(home))
             del self._homes[home.resident_id], self._home_at[home.row]
-            self._table.release(home.row)
+            self._clocks.release(home.row)
             self._charts.table.release(home.row)
 
     def set_care(self, resident_id: str, care: Care) -> None:
@@ -190,16 +185,14 @@ class HabitWatch:
 
     def step(self, now_ns: int) -> list[Finding]:
         """What has run out by now, in order of time; of more than HOMES_A_STEP homes the longest due first."""
-        first = self._table["due"].min(axis=1)
-        rows = np.flatnonzero(first <= now_ns)
-        for row in rows[np.argsort(first[rows], kind="stable")][:HOMES_A_STEP].tolist():
+        for row in self._clocks.rows(now_ns, HOMES_A_STEP):
             self._ring(self._home_at[row], now_ns)
         found, self._found = self._found, []
         found.sort(key=lambda finding: (finding.at_ns, finding.episode))
         return found
 
     def _own(self, resident_id: str) -> _Home:
-        row = self._table.acquire()
+        row = self._clocks.acquire()
         if self._charts.table.acquire() != row:
             raise AssertionError("the tables are not in step")
         home = _Home(resident_id, row, self._care.get(resident_id, USUAL))
@@ -225,7 +218,7 @@ class HabitWatch:
         if o.value is False or o.value in _STILL:
             if o.signal == "door" and place == "main_door":
                 home.left_ns = at
-                self._clock(home, LEAVES, at + AWAY_AFTER_MIN * MINUTE_NS)
+                self._clocks.put(home.row, LEAVES, at + AWAY_AFTER_MIN * MINUTE_NS)
             elif o.signal == "bed_occupancy":
                 self._sign(home, o, place)
             return
@@ -243,11 +236,11 @@ class HabitWatch:
         if home.away:
             home.learned.add_trip((at - (home.left_ns or at)) / MINUTE_NS, odd="late_back" in home.open)
             home.away, home.last_ns = False, None
-        self._clock(home, LEAVES, NEVER)
-        self._clock(home, BACK, NEVER)
+        self._clocks.put(home.row, LEAVES, NEVER)
+        self._clocks.put(home.row, BACK, NEVER)
         self._over(home, "late_back", at)
         self._over(home, "silence", at)
-        hour, night = self._minute_of_day(at) // 60, home.care.is_night(self._minute_of_day(at))
+        hour, night = self._site.minute_of_day(at) // 60, home.care.is_night(self._site.minute_of_day(at))
         today.signs += 1
         today.by_night += night
         today.hours[0].add(hour)
@@ -261,7 +254,7 @@ class HabitWatch:
         home.last_ns, home.last_device = at, o.device_id
         limit = home.learned.limit(HABIT_RULES[SILENT])
         quiet = limit is None or night or self._goes_to_sleep(home, o)
-        self._clock(home, SILENT, NEVER if quiet or limit is None else at + int(limit * MINUTE_NS))
+        self._clocks.put(home.row, SILENT, NEVER if quiet or limit is None else at + int(limit * MINUTE_NS))
 
     def _goes_to_sleep(self, home: _Home, o: DeviceEvent) -> bool:
         """Into bed about the time at which this resident goes to bed, though the night has not begun."""
@@ -278,14 +271,14 @@ class HabitWatch:
     def _gap(self, home: _Home, at: int, *, night: bool) -> None:
         """The time since the last sign, where both were by day, up and at home."""
         today, last = home.today, home.last_ns
-        if last is None or night or today.first is None or home.care.is_night(self._minute_of_day(last)):
+        if last is None or night or today.first is None or home.care.is_night(self._site.minute_of_day(last)):
             return
         today.gap = max(today.gap or 0.0, (at - last) / MINUTE_NS)
 
     def _up(self, home: _Home, at: int) -> None:
         if home.today.first is None:
             home.today.first = self._minute_of_habit(at)
-        self._clock(home, LATE, NEVER)
+        self._clocks.put(home.row, LATE, NEVER)
         self._over(home, "late_morning", at)
 
     def _to_bed(self, home: _Home, at: int) -> None:
@@ -293,14 +286,10 @@ class HabitWatch:
         minute = self._minute_of_habit(at)
         if minute >= EVENING_MIN and home.today.bed is None:
             home.today.bed = minute
-            home.today.hours[EVENT_KINDS.index("bed")].add(self._minute_of_day(at) // 60)
+            home.today.hours[EVENT_KINDS.index("bed")].add(self._site.minute_of_day(at) // 60)
 
     def _ring(self, home: _Home, now_ns: int) -> None:
-        due = self._table["due"]
-        while due[home.row].min() <= now_ns:
-            clock = int(due[home.row].argmin())
-            at = int(due[home.row, clock])
-            self._clock(home, clock, NEVER)
+        for clock, at in self._clocks.ring(home.row, now_ns):
             if clock == DAY:
                 self._end_day(home, at, now_ns)
             elif clock == LEAVES:
@@ -310,11 +299,11 @@ class HabitWatch:
 
     def _leave(self, home: _Home) -> None:
         home.away = True
-        self._clock(home, SILENT, NEVER)
-        self._clock(home, LATE, NEVER)
+        self._clocks.put(home.row, SILENT, NEVER)
+        self._clocks.put(home.row, LATE, NEVER)
         limit = home.learned.limit(HABIT_RULES[BACK])
         if limit is not None and home.left_ns is not None:
-            self._clock(home, BACK, home.left_ns + int(limit * MINUTE_NS))
+            self._clocks.put(home.row, BACK, home.left_ns + int(limit * MINUTE_NS))
 
     def _not_usual(self, home: _Home, clock: int, at: int) -> None:
         rule = HABIT_RULES[clock]
@@ -337,7 +326,7 @@ class HabitWatch:
 
     def _slept(self, home: _Home, at: int) -> bool:
         """A silence that ends in the night, or has a night in it, is sleep."""
-        minute = self._minute_of_day(at)
+        minute = self._site.minute_of_day(at)
         woken_min = (minute - home.care.night_to_min) % DAY_MIN
         return home.care.is_night(minute) or home.last_ns is None or (at - home.last_ns) / MINUTE_NS > woken_min
 
@@ -349,8 +338,8 @@ class HabitWatch:
             self._say(home, rule.kind, episode, at, Phase.CLEARED, rule.confidence, evidence)
 
     def _begin_first_day(self, home: _Home, at: int) -> None:
-        if self._table["due"][home.row, DAY] == NEVER:
-            self._clock(home, DAY, self._next_day(at))
+        if not self._clocks.runs(home.row, DAY):
+            self._clocks.put(home.row, DAY, self._next_day(at))
 
     def _end_day(self, home: _Home, at: int, now_ns: int) -> None:
         """The day is over: learn from it, judge it, begin the next. After a long hole the day of now begins, unseen."""
@@ -361,10 +350,10 @@ class HabitWatch:
         following = self._next_day(at)
         if following <= now_ns and self._next_day(following) <= now_ns:
             home.today, home.last_ns, following = _Today(), None, self._next_day(now_ns)
-        self._clock(home, DAY, following)
+        self._clocks.put(home.row, DAY, following)
         limit = home.learned.limit(HABIT_RULES[LATE])
         if limit is not None and home.today.whole and not home.away:
-            self._clock(home, LATE, at + int(limit * MINUTE_NS))
+            self._clocks.put(home.row, LATE, at + int(limit * MINUTE_NS))
 
     def _judge(self, home: _Home, today: _Today, at: int) -> None:
         value = np.array([[float(len(today.hours[0])), today.by_night / today.signs]])
@@ -402,19 +391,12 @@ class HabitWatch:
         devices = (home.last_device if home.last_device in home.devices else min(home.devices),)
         self._found.append(Finding(episode, kind, home.resident_id, at, phase, confidence, devices, evidence))
 
-    def _clock(self, home: _Home, clock: int, due_ns: int) -> None:
-        self._table["due"][home.row, clock] = due_ns
-
-    def _minute_of_day(self, at_ns: int) -> int:
-        return (at_ns // SECOND_NS + self._offset_s(at_ns)) // 60 % DAY_MIN
-
     def _minute_of_habit(self, at_ns: int) -> float:
         """Minutes after 04:00."""
-        return float((self._minute_of_day(at_ns) - DAY_BEGINS_MIN) % DAY_MIN)
+        return float((self._site.minute_of_day(at_ns) - DAY_BEGINS_MIN) % DAY_MIN)
 
     def _next_day(self, at_ns: int) -> int:
         """The next 04:00 by the site's clock."""
-        local_s = at_ns // SECOND_NS + self._offset_s(at_ns) - DAY_BEGINS_MIN * 60
-        begins_s = (local_s // 86_400 + 1) * 86_400 + DAY_BEGINS_MIN * 60
-        east_s = self._offset_s((begins_s - self._offset_s(at_ns)) * SECOND_NS)
+        begins_s = (self._site.day(at_ns, DAY_BEGINS_MIN) + 1) * DAY_S + DAY_BEGINS_MIN * 60
+        east_s = self._site.offset_s((begins_s - self._site.offset_s(at_ns)) * SECOND_NS)
         return max((begins_s - east_s) * SECOND_NS, at_ns + MINUTE_NS)

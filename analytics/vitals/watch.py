@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from analytics.clocks import CHINA_S, MINUTE_NS, SiteTime
 from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Evidence, Finding, Phase
 from analytics.memory import UnfitStateError, keep, restore_row, row_state
@@ -22,7 +23,7 @@ from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
 from analytics.vitals.news2 import KINDS as NEWS2_KINDS
 from analytics.vitals.news2 import VERSION as NEWS2_VERSION
 from analytics.vitals.news2 import News2
-from analytics.vitals.nights import DAY_MIN, METRICS, NOON, Nights
+from analytics.vitals.nights import METRICS, NOON, Nights
 from analytics.vitals.quality import Doubts
 from analytics.vitals.quality_table import COLUMNS
 from device_drivers.observations import DeviceEvent, Quality, Reading
@@ -35,14 +36,11 @@ if TYPE_CHECKING:
     from analytics.care import Care
     from device_drivers.observations import Observation
 
-SECOND_NS = 1_000_000_000
-MINUTE_NS = 60 * SECOND_NS
 LATEST_NS = 2**62
 MAX_CATCH_UP = 120
 """After a longer hole (the box was off) the minutes in between are not computed one by one."""
 MAX_STEPS = 5_000.0
 """More steps than this between two reports is a counter that started anew."""
-CHINA_S = 8 * 3600
 CHART_COLUMNS = ("days", "first", "centre", "spread", "ewma", "up", "down", "open", "lasting")
 NIGHT_COLUMNS = ("bins", "bed", "bed_known", "in_bed", "exits", "steps")
 MOST = 1e6
@@ -81,7 +79,7 @@ class VitalWatch:
 
     def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
         self.rejected = 0
-        self._offset_s = offset_s
+        self._site = SiteTime(offset_s)
         self._minutes, self._doubts = Minutes(), Doubts()
         self._merged, self._news2, self._nights = Merged(), News2(), Nights()
         self._charts = Charts(np.array([metric.floor for metric in METRICS]))
@@ -296,11 +294,11 @@ class VitalWatch:
         return 0 if self._minute is None else self._minute
 
     def _minute_of_day(self, minute: int) -> int:
-        return (minute + self._offset_s(minute * MINUTE_NS) // 60) % DAY_MIN
+        return self._site.minute_of_day(minute * MINUTE_NS)
 
     def _day(self, minute: int) -> int:
         """Number of the day, from noon to noon, to which a minute belongs."""
-        return (minute + self._offset_s(minute * MINUTE_NS) // 60 - NOON) // DAY_MIN
+        return self._site.day(minute * MINUTE_NS, NOON)
 
     def _step_count(self, device: _Device, o: Reading) -> None:
         if o.signal != "steps" or o.value is None or o.quality is not Quality.GOOD or not 0 <= o.value < 1e9:

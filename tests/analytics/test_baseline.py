@@ -13,11 +13,12 @@ from analytics_scenes import SECOND, event
 from numpy.typing import NDArray
 
 from analytics.care import Care
+from analytics.clocks import CHINA_S
 from analytics.findings import Finding
 from analytics.memory import MOST_KEPT, keep
 from analytics.vitals.charts import CLIP, IN_CONTROL_DAYS, RELEARN_DAYS, SHIFT_DAYS, START_DAYS, Charts
 from analytics.vitals.nights import METRICS
-from analytics.vitals.watch import CHINA_S, VitalWatch
+from analytics.vitals.watch import VitalWatch
 from device_drivers.observations import DeviceEvent, Observation, Reading
 
 DAYS = 3000
@@ -147,6 +148,7 @@ def live(days: list[tuple[float, int, float]]) -> tuple[VitalWatch, list[Finding
 USUAL_DAYS = [(60.0 + (i % 3), 1 + (i % 2), 4000.0 + 300 * (i % 4)) for i in range(START_DAYS)]
 
 
+@pytest.mark.slow
 def test_slow_worsening_becomes_one_finding_for_each_metric_and_ends() -> None:
     worse = [(60.0 + i, 1 + (i % 2), 4000.0) for i in range(1, 15)]
     watch, found = live([*USUAL_DAYS, *worse])
@@ -171,6 +173,7 @@ def test_exits_steps_and_time_in_bed_are_watched_too() -> None:
     assert {name for name, _ in metrics} <= {metric.name for metric in METRICS}
 
 
+@pytest.mark.slow
 def test_days_as_usual_say_nothing() -> None:
     assert live([*USUAL_DAYS, *USUAL_DAYS, *USUAL_DAYS])[1] == []
 
@@ -214,6 +217,7 @@ def lived() -> tuple[VitalWatch, list[Finding]]:
     return watch, [one for one in a_while(watch, range(22)) if one.kind == "slow_change"]
 
 
+@pytest.mark.slow
 def test_the_baseline_goes_on_after_a_restart(lived: tuple[VitalWatch, list[Finding]]) -> None:
     """Restarted every third evening, it says the same as one that never was."""
     whole = [(one.kind, one.at_ns) for one in lived[1]]

@@ -13,10 +13,11 @@ from analytics_scenes import at as scene_at
 
 from analytics.care import Care
 from analytics.check import check_detector
+from analytics.clocks import CHINA_S
 from analytics.findings import Finding, Phase
 from analytics.habits.habit_table import FALSE_RATE, HABIT_RULES, KEPT_DAYS, LEARN_DAYS
 from analytics.habits.learned import Learned, in_words, learned_from, plain_learned
-from analytics.habits.watch import CHINA_S, HOMES_A_STEP, HabitWatch
+from analytics.habits.watch import HOMES_A_STEP, HabitWatch
 from analytics.scenarios import Scenario
 from analytics.words import why
 from device_drivers.observations import DeviceEvent
@@ -227,6 +228,7 @@ def test_activity_that_falls_off_and_day_that_becomes_night() -> None:
     assert ("day_night_reversal", "confirmed") in kinds(found)
 
 
+@pytest.mark.slow
 def test_the_false_rate_is_as_stated() -> None:
     """Twenty people for sixty days after learning, each with an own way of life; nothing happens to them."""
     count, people, days = Counter[str](), 20, 60
