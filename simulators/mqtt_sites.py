@@ -78,7 +78,10 @@ class Site:
 
 
 class WornWearable:
-    """A wearable of our own protocol, a frame a second. Its option `rate_hz`: of the motion."""
+    """A wearable of our own protocol, a frame a second.
+
+    Options: `rate_hz` of the motion; `pulse_hz`: it sends the wave of its light sensor, so fast, and no heart rate.
+    """
 
     listens: tuple[str, ...] = ()
 
@@ -96,7 +99,14 @@ class WornWearable:
         """The model, which begins to live when it is asked for first."""
         if self._model is None:
             rate_hz = float(self._device.options.get("rate_hz", 50.0))
-            self._model = WearableModel(self._device.id, self._rng, start_ns=now_ns, rate_hz=rate_hz)
+            pulse_hz = self._device.options.get("pulse_hz")
+            self._model = WearableModel(
+                self._device.id,
+                self._rng,
+                start_ns=now_ns,
+                rate_hz=rate_hz,
+                pulse_hz=None if pulse_hz is None else float(pulse_hz),
+            )
             self._hello = [Published(*message, retain=True) for message in self._model.hello()]
         return self._model
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CALL = Outcome(alert="help_call")
 FALL = Outcome(alert="fall")
+SLOW_S = 40.0
+"""A slow heart must last 30 s (analytics' limits); the window of the pulse wave is 8 s."""
 DOOR_OPEN, DOOR_CLOSED = 0x01, 0x00
 BTHOME_DOOR = 0x1A
 
@@ -48,6 +50,10 @@ def _fix_vitals(wearable: WornWearable, doing: Doing) -> None:
     wearable.switched_on(doing.now_ns).set_vitals(**found)
 
 
+def _slow_heart(wearable: WornWearable, doing: Doing) -> None:
+    wearable.switched_on(doing.now_ns).set_vitals(heart_rate=float(doing.options.get("heart_rate", 36.0)))
+
+
 def _battery(wearable: WornWearable, doing: Doing) -> None:
     wearable.switched_on(doing.now_ns).battery_percent = float(doing.options["percent"])
 
@@ -66,6 +72,7 @@ WEARABLE: Mapping[str, Action[WornWearable]] = {
         lambda wearable, doing: wearable.switched_on(doing.now_ns).put_on(), Outcome(signal="worn", value=True)
     ),
     "vitals": Action(_fix_vitals),
+    "slow_heart": Action(_slow_heart, Outcome(alert="heart_rate_low", after_s=SLOW_S)),
     "battery": Action(_battery),
 }
 

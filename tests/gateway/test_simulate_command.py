@@ -71,4 +71,4 @@ def test_without_accounts_and_with_an_unknown_scenario(tmp_path: Path) -> None:
     assert "--prepare" in simulate("home").stderr
     unknown = simulate("nowhere", "--prepare", str(tmp_path / "x"))
     assert unknown.exit_code == 2
-    assert "shipped scenarios: care_centre, home" in unknown.stderr
+    assert "shipped scenarios: care_centre, home, pulse" in unknown.stderr
