@@ -6,7 +6,8 @@ ifeq ($(YINLING_REQUIRE_ALL),1)
 COVERAGE := --cov --cov-report=term:skip-covered
 endif
 
-# What is started a hundred times is compiled once; where several processes share the processors, each computes alone.
+# What is started a hundred times is compiled once, the tests themselves too, before four processes would do it at the
+# same time; where several processes share the processors, each computes alone.
 unexport PYTHONDONTWRITEBYTECODE
 test: export OPENBLAS_NUM_THREADS := 1
 
@@ -16,6 +17,7 @@ demo: .venv/ready
 	$(BIN)/yinling demo
 
 test: .venv/ready-dev
+	@$(BIN)/pytest --collect-only --no-cov -qqq >/dev/null || true
 	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder $(COVERAGE) $(ARGS)
 
 lint: .venv/ready-dev

@@ -49,8 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in first)
     for item in items:
         generated = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
-        if generated or "contract" in item.name:
-            # The tracer makes hundreds of rounds take up to three times as long, to reach lines that others reach too.
+        if generated or "contract" in item.name or is_long(item):
+            # The tracer makes what is long take up to three times as long, to reach lines that others reach too.
             item.add_marker("no_cover")
 
 

@@ -62,6 +62,7 @@ def test_calm_breathing_few_pauses_and_too_short_a_time_are_nothing() -> None:
     assert found(waves(body(1, 1000, 60, (breath.CENTRAL,))), ApnoeaWatch()) == [], "two hours are needed"
 
 
+@pytest.mark.slow
 def test_obstructive_pauses_need_the_oxygen_to_be_seen() -> None:
     one = body(3, 1200, 60, (breath.OBSTRUCTIVE,))
     shown = breath.oxygen(np.random.default_rng(1), one.air)
@@ -91,6 +92,7 @@ def test_reduced_breathing_with_falling_oxygen_is_counted_as_hypopnoea() -> None
     assert said.evidence["apnoeas"] == 0
 
 
+@pytest.mark.slow
 def test_only_the_night_or_time_in_bed_counts() -> None:
     by_day = NIGHT + 12 * 3600 * SECOND
     one = body(1, 1000, 60, (breath.CENTRAL,))
@@ -110,6 +112,7 @@ def test_only_the_night_or_time_in_bed_counts() -> None:
     assert {one.phase for one in next_day} == {Phase.CLEARED}
 
 
+@pytest.mark.slow
 def test_an_empty_bed_noise_and_a_dead_sensor_are_nothing() -> None:
     one = body(1, 1500, 0)
     chance = np.random.default_rng(5)

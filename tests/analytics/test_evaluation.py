@@ -109,6 +109,7 @@ def test_training_is_reproducible_and_needs_something_to_learn_from(tmp_path: Pa
         train.fit([MadeUp("D01", "S1", np.full((300, 3), 0.5, np.float32), False)])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_trees")
 def test_leave_one_subject_out_trains_without_that_subject() -> None:
     pytest.importorskip("sklearn")

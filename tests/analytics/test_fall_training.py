@@ -99,6 +99,7 @@ def test_activities_of_a_set_with_two_clocks_are_learned_from_by_the_slower() ->
     assert np.array_equal(heard, train.examples([fallen], grades=[""]).features[0])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_trees")
 def test_each_wear_site_gets_forests_of_its_own() -> None:
     pytest.importorskip("sklearn")
@@ -171,6 +172,8 @@ def test_a_forest_as_arrays_says_what_the_learner_says() -> None:
     assert (forest.probability(new) == calibrated(forest.share(new), 1.0, 0.0)).all()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 def test_calibration_and_points_come_from_people_left_out() -> None:
     pytest.importorskip("sklearn")
     data = rows()
@@ -186,6 +189,7 @@ def test_calibration_and_points_come_from_people_left_out() -> None:
     assert 0.02 < head.calibration["look 1"]["brier"] < 0.25
 
 
+@pytest.mark.usefixtures("few_trees")
 def test_with_one_person_there_is_nothing_to_leave_out() -> None:
     pytest.importorskip("sklearn")
     data = replace(rows(), subject=np.full(240, "S1"))

@@ -177,6 +177,8 @@ def test_robustness_compares_within_one_run() -> None:
     assert quiet_only["changes"]["rotated"]["f1_drop"] is None
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("few_trees")
 def test_cross_learns_from_other_sets_only() -> None:
     pytest.importorskip("sklearn")
     learned = [replace(trial, dataset="other") for trial in made_up_trials()]

@@ -36,6 +36,7 @@ def test_recorded_intervals_make_the_heart_beat() -> None:
     assert np.median(np.diff(other.bed.j_s)) == pytest.approx(0.75, abs=0.02)
 
 
+@pytest.mark.slow
 def test_pauses_are_counted_an_hour_and_nights_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(nights, "PAUSES_PER_HOUR", (0.0, 40.0))
     made = nights.pause_nights(1, 0.6, each=1)
@@ -60,6 +61,7 @@ def test_a_night_must_lie_within_the_night() -> None:
     assert (empty["nights"], empty["by_way"]["both"]["bias"]) == (0, 0.0)
 
 
+@pytest.mark.slow
 def test_the_commands_write_their_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from typer.testing import CliRunner
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import app, commands
@@ -13,6 +14,7 @@ from gateway.cli.bench_falls import deliveries, python_loop
 assert commands  # registers the command line
 
 
+@pytest.mark.slow
 def test_the_figures_are_complete_and_make_sense(tmp_path: Path) -> None:
     written = tmp_path / "bench.json"
     small = ["bench", "falls", "--wearers", "100", "--wearers", "300", "--seconds", "5", "--json", str(written)]

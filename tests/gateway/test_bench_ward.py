@@ -6,6 +6,7 @@ import itertools
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from analytics.findings import Finding, Phase
@@ -39,6 +40,7 @@ def test_nothing_is_planned_on_top_of_another() -> None:
     assert {t.name for t in ward.artefacts} <= set(ARTEFACTS)
 
 
+@pytest.mark.slow
 def test_what_happens_in_a_small_ward_is_found_and_little_else() -> None:
     figures = play_ward(Ward(10, 1, 5, 1, 0)).plain()
     assert figures["events"]
@@ -49,6 +51,7 @@ def test_what_happens_in_a_small_ward_is_found_and_little_else() -> None:
     assert all(delays[name] <= 3 for name in ("fast heart", "slow heart", "low oxygen") if name in delays)
 
 
+@pytest.mark.slow
 def test_what_is_not_as_usual_is_found_after_days_lived_before() -> None:
     ward, watch = Ward(6, 1, 5, 1), HabitWatch()
     for device, resident, place in ward.devices():

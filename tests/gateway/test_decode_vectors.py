@@ -123,6 +123,7 @@ def expected(vector: dict[str, Any]) -> dict[str, Any]:
     return wanted
 
 
+@pytest.mark.slow
 def test_all_reference_vectors_decode_by_the_command_line(protocols_folder: Path) -> None:
     vectors = json.loads((protocols_folder / "vectors.json").read_text(encoding="utf-8"))
     assert len(vectors) >= ALL

@@ -433,6 +433,7 @@ VALUES = st.one_of(st.none(), st.floats(-1e6, 1e6))
 POINTS = st.lists(st.tuples(st.integers(0, 5_000), VALUES), max_size=80)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=40)
 @given(rows=POINTS, start=st.integers(0, 3_000), span=st.integers(1, 3_000), points=st.integers(1, 50))
 def test_downsampling_equals_the_plain_reckoning(
@@ -493,6 +494,7 @@ EVENTS = st.builds(
     readings=st.lists(READINGS, max_size=8, unique_by=lambda r: (r.device_id, r.signal, r.at_ns)),
     events=st.lists(EVENTS, max_size=8, unique_by=(lambda e: (e.device_id, e.signal, e.at_ns), lambda e: e.token or e)),
 )
+@pytest.mark.slow
 def test_rows_come_back_as_they_went_in(
     tmp_path_factory: pytest.TempPathFactory, readings: list[Reading], events: list[DeviceEvent]
 ) -> None:

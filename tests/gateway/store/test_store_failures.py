@@ -69,6 +69,7 @@ def stored(store: DuckDBStore) -> list[int]:
     return numbers
 
 
+@pytest.mark.slow
 def test_killed_in_the_midst_of_writing_it_keeps_all_it_confirmed(options: StoreOptions) -> None:
     first = 0
     for round_ in range(6):
@@ -110,6 +111,7 @@ def test_a_full_disk_loses_nothing_that_was_appended(options: StoreOptions) -> N
     again.close()
 
 
+@pytest.mark.slow
 def test_a_full_disk_during_a_checkpoint_loses_nothing_either(tmp_path: Path) -> None:
     clock = Clock()
     store = DuckDBStore(StoreOptions(tmp_path / "series.duckdb", checkpoint_mb=1), monotonic=clock)
