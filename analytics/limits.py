@@ -23,7 +23,8 @@ import numpy as np
 from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Finding, Phase
 from analytics.limit_table import RULES, SCALE_2, SCALE_2_ON_OXYGEN, LimitError, Override, Rule, Side, effective
-from analytics.slots import Column, SlotTable
+from analytics.owners import Owner, owner_key
+from analytics.slots import Column, SlotTable, rounds
 from analytics.vitals.exercise import REST_S, Exercise, Marks, before
 from device_drivers.observations import DeviceEvent, Reading, Samples
 from device_drivers.signals import SIGNALS
@@ -47,11 +48,7 @@ PAUSE_FACTOR = 2.5
 
 
 @dataclass(slots=True)
-class _Owner:
-    key: str
-    resident_id: str | None
-    slot: int
-    devices: set[str] = field(default_factory=set)
+class _Owner(Owner):
     names: dict[int, str] = field(default_factory=dict)
     """Episodes by rule that began before this detector did."""
 
@@ -71,6 +68,21 @@ class _Taken(NamedTuple):
     value: NDArray[np.float64]
     at_ns: NDArray[np.int64]
     order: NDArray[np.int64]
+
+
+class _Pairs(NamedTuple):
+    """Readings with one rule each, all (n,): slot of the device, row of the owner, time, and whether one is at rest."""
+
+    device: NDArray[Any]
+    owner: NDArray[Any]
+    rule: NDArray[Any]
+    value: NDArray[Any]
+    at: NDArray[Any]
+    calm: NDArray[Any]
+
+    def only(self, chosen: NDArray[np.int64]) -> _Pairs:
+        """The chosen ones, in this order."""
+        return _Pairs(*(column[chosen] for column in self))
 
 
 class VitalLimits:
@@ -146,7 +158,7 @@ class VitalLimits:
             owner.devices.add(device_id)
             self._devices[device_id] = self._device_at[known.slot] = known
             self._slots.put(device_id, known.slot)
-            self._timers["owner"][known.slot] = owner.slot
+            self._timers["owner"][known.slot] = owner.row
         interval_ns = int(max(0.0, reading_interval_s) * PAUSE_FACTOR * SECOND_NS)
         self._timers["pause"][known.slot] = np.maximum(self._stale_ns, interval_ns)
 
@@ -159,14 +171,14 @@ class VitalLimits:
         del self._devices[device_id], self._device_at[device.slot]
         self._slots.remove(device_id)
         owner = device.owner
-        self._cells["running"][owner.slot] -= self._timers["count"][device.slot] > 0
+        self._cells["running"][owner.row] -= self._timers["count"][device.slot] > 0
         self._timers.release(device.slot)
         self._exercise.forget(device.slot)
         owner.devices.discard(device_id)
         if not owner.devices:
-            self._open = {episode: cell for episode, cell in self._open.items() if cell[0] != owner.slot}
-            self._cells.release(owner.slot)
-            del self._owners[owner.key], self._owner_at[owner.slot]
+            self._open = {episode: cell for episode, cell in self._open.items() if cell[0] != owner.row}
+            self._cells.release(owner.row)
+            del self._owners[owner.key], self._owner_at[owner.row]
 
     def set_limits(self, resident_id: str, overrides: Mapping[str, Override]) -> None:
         """Replace this resident's own limits, by rule name (`heart_rate_low`); an empty mapping returns to the table.
@@ -180,7 +192,7 @@ class VitalLimits:
             effective(rule, overrides.get(rule.name))
         self._settle()
         self._overrides[resident_id] = dict(overrides)
-        owner = self._owners.get(_key(None, resident_id))
+        owner = self._owners.get(owner_key("", resident_id))
         if owner is not None:
             self._write_limits(owner)
             self._close_switched_off(owner)
@@ -197,15 +209,15 @@ class VitalLimits:
         """
         column = self._index.get(str(finding.evidence.get("rule", "")).split("/")[0])
         device_id = finding.devices[0] if finding.devices else ""
-        owner = self._owners.get(_key(device_id, finding.resident_id))
+        owner = self._owners.get(owner_key(device_id, finding.resident_id))
         if column is None or owner is None or self.rules[column].kind != finding.kind:
             return False
-        if not self._cells["open"][owner.slot, column]:
+        if not self._cells["open"][owner.row, column]:
             began = finding.at_ns - int(float(finding.evidence.get("held_s", 0.0)) * SECOND_NS)
-            self._cells["open"][owner.slot, column] = True
-            self._cells["began"][owner.slot, column] = began
+            self._cells["open"][owner.row, column] = True
+            self._cells["began"][owner.row, column] = began
             owner.names[column] = finding.episode
-            self._open[finding.episode] = (owner.slot, column)
+            self._open[finding.episode] = (owner.row, column)
         return True
 
     def ingest(self, observations: Sequence[Observation]) -> None:
@@ -271,11 +283,11 @@ class VitalLimits:
             self._timers["count"][self._devices[device_id].slot, column] = 0
 
     def _own(self, device_id: str, resident_id: str | None) -> _Owner:
-        key = _key(device_id, resident_id)
+        key = owner_key(device_id, resident_id)
         owner = self._owners.get(key)
         if owner is None:
             owner = _Owner(key, resident_id, self._cells.acquire())
-            self._owners[key] = self._owner_at[owner.slot] = owner
+            self._owners[key] = self._owner_at[owner.row] = owner
             self._write_limits(owner)
         return owner
 
@@ -283,13 +295,13 @@ class VitalLimits:
         own = self._overrides.get(owner.resident_id or "", {})
         for i, rule in enumerate(self.rules):
             limit, clear, delay_s = effective(rule, own.get(rule.name))
-            self._cells["limit"][owner.slot, i] = limit
-            self._cells["clear"][owner.slot, i] = clear
-            self._cells["delay"][owner.slot, i] = int(delay_s * SECOND_NS)
+            self._cells["limit"][owner.row, i] = limit
+            self._cells["clear"][owner.row, i] = clear
+            self._cells["delay"][owner.row, i] = int(delay_s * SECOND_NS)
 
     def _close_switched_off(self, owner: _Owner) -> None:
-        for column in np.flatnonzero(self._cells["open"][owner.slot] & np.isnan(self._cells["limit"][owner.slot])):
-            began = int(self._cells["began"][owner.slot, column])
+        for column in np.flatnonzero(self._cells["open"][owner.row] & np.isnan(self._cells["limit"][owner.row])):
+            began = int(self._cells["began"][owner.row, column])
             episode = self._episode(owner, int(column), began)
             self.close(episode)
             self._switched_off.append((owner, int(column), episode))
@@ -313,7 +325,9 @@ class VitalLimits:
                 if not calm.all():
                     latest = before(marks, self._cells["exercised"], who, order[keep])
                     calm |= np.abs(when - latest) > REST_S * SECOND_NS
-                self._in_rounds(device[keep], who, which, value[keep], when, calm)
+                pairs = _Pairs(device[keep], who, which, value[keep], when, calm)
+                for chosen in rounds(who * len(self.rules) + which):
+                    self._advance(pairs.only(chosen))
         np.maximum.at(self._cells["exercised"], marks.slot, marks.at)
 
     def _owned(self, marks: Marks) -> Marks:
@@ -327,36 +341,9 @@ class VitalLimits:
         hot[owner[beyond], rule[beyond]] = True
         return np.flatnonzero((rule >= 0) & hot[owner, rule])
 
-    def _in_rounds(
-        self,
-        device: NDArray[Any],
-        owner: NDArray[Any],
-        rule: NDArray[Any],
-        value: NDArray[Any],
-        at: NDArray[Any],
-        calm: NDArray[Any],
-    ) -> None:
-        """Hand over the first reading of every cell, then every second one, so that no cell occurs twice at once."""
-        cell = owner * len(self.rules) + rule
-        order = np.argsort(cell, kind="stable")
-        starts = np.flatnonzero(np.concatenate([[True], np.diff(cell[order]) != 0]))
-        lengths = np.diff(np.append(starts, cell.size))
-        rank = np.arange(cell.size) - np.repeat(starts, lengths)
-        by_round = np.argsort(rank, kind="stable")
-        bounds = np.flatnonzero(np.diff(rank[by_round])) + 1
-        for chosen in np.split(order[by_round], bounds):
-            self._advance(device[chosen], owner[chosen], rule[chosen], value[chosen], at[chosen], calm[chosen])
-
-    def _advance(
-        self,
-        device: NDArray[Any],
-        owner: NDArray[Any],
-        rule: NDArray[Any],
-        value: NDArray[Any],
-        at: NDArray[Any],
-        calm: NDArray[Any],
-    ) -> None:
+    def _advance(self, pairs: _Pairs) -> None:
         """One reading for each of many different cells."""
+        device, owner, rule, value, at, calm = pairs
         cells, timers, side = self._cells, self._timers, self._side[rule]
         was_open = cells["open"][owner, rule]
         beyond = ((value - cells["limit"][owner, rule]) * side >= 0) & (calm | was_open)
@@ -377,15 +364,7 @@ class VitalLimits:
         cells["open"][owner, rule] = (was_open | begins) & ~ends
         cells["began"][owner, rule] = np.where(begins, since, cells["began"][owner, rule])
         for i in np.flatnonzero(begins | ends):
-            self._conclude(
-                int(device[i]),
-                int(owner[i]),
-                int(rule[i]),
-                float(value[i]),
-                int(at[i]),
-                int(readings[i]),
-                bool(ends[i]),
-            )
+            self._conclude(pairs, int(i), int(at[i]), int(readings[i]), cleared=bool(ends[i]))
 
     def _recovered(
         self, owner: NDArray[Any], rule: NDArray[Any], at: NDArray[Any], back: NDArray[Any]
@@ -400,16 +379,15 @@ class VitalLimits:
         self._cells["clear_count"][owner, rule] = np.where(ended, 0, count)
         return np.asarray(ended)
 
-    def _conclude(
-        self, device: int, row: int, column: int, value: float, at_ns: int, readings: int, cleared: bool
-    ) -> None:
+    def _conclude(self, pairs: _Pairs, i: int, at_ns: int, readings: int, *, cleared: bool) -> None:
+        row, column = int(pairs.owner[i]), int(pairs.rule[i])
         owner, rule = self._owner_at[row], self.rules[column]
         began = int(self._cells["began"][row, column])
         episode = self._episode(owner, column, began)
         evidence: dict[str, str | float | int | bool] = {
             "rule": f"{rule.name}/{VERSION}",
             "signal": rule.signal,
-            "value": value,
+            "value": float(pairs.value[i]),
             "limit": float(self._cells["limit"][row, column]),
             "clear_limit": float(self._cells["clear"][row, column]),
             "held_s": (at_ns - began) / SECOND_NS,
@@ -424,7 +402,7 @@ class VitalLimits:
         # Rule of succession (Laplace): n readings that all say yes give (n + 1) / (n + 2).
         seen = max(readings, int(self._needed[column]))
         confidence = (seen + 1) / (seen + 2)
-        name = self._device_at[device].device_id
+        name = self._device_at[int(pairs.device[i])].device_id
         self._late.append(Finding(episode, rule.kind, owner.resident_id, at_ns, phase, confidence, (name,), evidence))
 
     def _switched_off_finding(self, owner: _Owner, column: int, episode: str, now_ns: int) -> Finding:
@@ -437,10 +415,6 @@ class VitalLimits:
         if column in owner.names:
             return owner.names[column]
         return f"{self.rules[column].name}:{owner.resident_id or owner.key}:{began}"
-
-
-def _key(device_id: str | None, resident_id: str | None) -> str:
-    return f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
 
 
 def _stale_ns(signal: str) -> int:

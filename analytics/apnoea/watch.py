@@ -28,6 +28,7 @@ from analytics.apnoea.events import (
 from analytics.clocks import CHINA_S, DAY_S, SECOND_NS, SiteTime
 from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.findings import Evidence, Finding, Phase
+from analytics.owners import Owner, owner_key
 from analytics.slots import Column, SlotTable, rounds
 from analytics.waves import rates
 from analytics.waves.lane import Due, Lane
@@ -76,11 +77,7 @@ _COLUMNS = {
 
 
 @dataclass(slots=True)
-class _Owner:
-    key: str
-    resident_id: str | None
-    row: int
-    devices: set[str] = field(default_factory=set)
+class _Owner(Owner):
     beds: dict[str, bool] = field(default_factory=dict)
     dips: deque[int] = field(default_factory=lambda: deque(maxlen=64))
     said_night: int = NEVER
@@ -161,7 +158,7 @@ class ApnoeaWatch:
             if known.resident_id == resident_id:
                 return
             self.detach(device_id)
-        key = f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
+        key = owner_key(device_id, resident_id)
         owner = self._owners.get(key)
         if owner is None:
             owner = self._owners[key] = _Owner(key, resident_id, self._people.acquire())
@@ -202,7 +199,7 @@ class ApnoeaWatch:
     def set_care(self, resident_id: str, care: Care) -> None:
         """The hours of the night."""
         self._care[resident_id] = care
-        owner = self._owners.get(f"resident {resident_id}")
+        owner = self._owners.get(owner_key("", resident_id))
         if owner is not None:
             self._write(owner)
 

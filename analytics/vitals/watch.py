@@ -8,7 +8,7 @@ by the time of receipt; a minute that has been computed is not computed again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -17,6 +17,7 @@ from analytics.clocks import CHINA_S, MINUTE_NS, SiteTime
 from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Evidence, Finding, Phase
 from analytics.memory import UnfitStateError, keep, restore_row, row_state
+from analytics.owners import Owner, owner_key
 from analytics.vitals.charts import Charts
 from analytics.vitals.exercise import CADENCE
 from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
@@ -52,17 +53,9 @@ _METRIC_NAMES = frozenset(metric.name for metric in METRICS)
 
 
 @dataclass(slots=True)
-class _Owner:
-    key: str
-    resident_id: str | None
-    row: int
-    devices: set[str] = field(default_factory=set)
-
-
-@dataclass(slots=True)
 class _Device:
     device_id: str
-    owner: _Owner
+    owner: Owner
     slot: int
     steps: float | None = None
     steps_ns: int = 0
@@ -86,8 +79,8 @@ class VitalWatch:
         self._devices: dict[str, _Device] = {}
         self._device_at: dict[int, _Device] = {}
         self._slots = Slots()
-        self._owners: dict[str, _Owner] = {}
-        self._owner_at: dict[int, _Owner] = {}
+        self._owners: dict[str, Owner] = {}
+        self._owner_at: dict[int, Owner] = {}
         self._care: dict[str, Care] = {}
         self._minute: int | None = None
         self._queue: list[Batch] = []
@@ -137,7 +130,7 @@ class VitalWatch:
     def set_care(self, resident_id: str, care: Care) -> None:
         """SpO2 scale, oxygen and the hours of the night."""
         self._care[resident_id] = care
-        owner = self._owners.get(_key("", resident_id))
+        owner = self._owners.get(owner_key("", resident_id))
         if owner is not None:
             self._absorb()
             self._write_care(owner)
@@ -153,7 +146,7 @@ class VitalWatch:
             if owner.resident_id is not None
         }
 
-    def _state(self, owner: _Owner, day: int) -> dict[str, Any]:
+    def _state(self, owner: Owner, day: int) -> dict[str, Any]:
         return {
             "day": day,
             "charts": row_state(self._charts.table, owner.row, CHART_COLUMNS),
@@ -169,7 +162,7 @@ class VitalWatch:
         for owner in self._owners.values():
             self._remind(owner)
 
-    def _remind(self, owner: _Owner) -> None:
+    def _remind(self, owner: Owner) -> None:
         state = self._recalled.pop(owner.resident_id or "", None)
         if state is None:
             return
@@ -193,7 +186,7 @@ class VitalWatch:
             self._doubts.table["open"][device.slot, _COLUMN[signal]] = True
             self._open[device_id, finding.kind, signal] = finding.episode
             return True
-        owner = self._owners.get(_key(device_id, finding.resident_id))
+        owner = self._owners.get(owner_key(device_id, finding.resident_id))
         if owner is not None and finding.kind == "slow_change":
             return finding.episode in self._open.values()
         if owner is None or finding.kind not in NEWS2_KINDS:
@@ -270,19 +263,19 @@ class VitalWatch:
         found.sort(key=lambda finding: (finding.at_ns, finding.episode))
         return found
 
-    def _own(self, device_id: str, resident_id: str | None) -> _Owner:
-        key = _key(device_id, resident_id)
+    def _own(self, device_id: str, resident_id: str | None) -> Owner:
+        key = owner_key(device_id, resident_id)
         owner = self._owners.get(key)
         if owner is None:
             rows = {state.table.acquire() for state in (self._merged, self._news2, self._nights, self._charts)}
-            owner = self._owners[key] = _Owner(key, resident_id, rows.pop())
+            owner = self._owners[key] = Owner(key, resident_id, rows.pop())
             self._owner_at[owner.row] = owner
             self._news2.table["real"][owner.row] = resident_id is not None
             self._write_care(owner)
             self._remind(owner)
         return owner
 
-    def _write_care(self, owner: _Owner) -> None:
+    def _write_care(self, owner: Owner) -> None:
         care = self._care.get(owner.resident_id or "")
         if care is not None:
             self._news2.table["scale_2"][owner.row] = care.spo2_scale == 2
@@ -402,7 +395,7 @@ class VitalWatch:
     def _say(
         self,
         key: tuple[str, str, str],
-        owner: _Owner,
+        owner: Owner,
         devices: tuple[str, ...],
         begins: bool,
         minute: int,
@@ -414,7 +407,3 @@ class VitalWatch:
         episode = self._open.setdefault(key, f"{name}:{at_ns}") if begins else self._open.pop(key, f"{name}:{at_ns}")
         phase = Phase.CONFIRMED if begins else Phase.CLEARED
         self._found.append(Finding(episode, key[1], owner.resident_id, at_ns, phase, confidence, devices, evidence))
-
-
-def _key(device_id: str, resident_id: str | None) -> str:
-    return f"resident {resident_id}" if resident_id is not None else f"device {device_id}"
