@@ -30,6 +30,7 @@ from gateway.api import (
     links,
     nights,
     prompt,
+    removals,
     residents,
     statistics,
     stream,
@@ -62,7 +63,7 @@ ROUTERS = (
     *(residents.router, devices.router, contacts.router, alerts.router),
     *(history.router, stream.router, assist.router, health.router),
     *(care.router, escalation.router, holds.router, prompt.router, statistics.router, links.router),
-    *(nights.router, tasks.router, habits.router, consents.router),
+    *(nights.router, tasks.router, habits.router, consents.router, removals.router),
 )
 SCHEMES: dict[str, Any] = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "An API key, yl_..."},

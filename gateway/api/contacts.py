@@ -86,7 +86,7 @@ async def list_contacts(
 @router.get("/{contact_id}", summary="Get a contact · 联系人详情", responses=responses(404))
 async def get_contact(context: ContextDep, key: Reader, contact_id: ContactPath) -> ContactAnswer:
     """One contact."""
-    found = _seen(key, contact_id, await in_database(context, lambda: context.registry.contact(contact_id)))
+    found = seen_contact(key, contact_id, await in_database(context, lambda: context.registry.contact(contact_id)))
     await audit_read(context, key, "contact.read", f"contact:{contact_id}")
     return _answer(found, key)
 
@@ -107,7 +107,7 @@ async def change_contact(
     """Fields that are left out stay as they are; a contact cannot move to another resident."""
 
     def update() -> Contact:
-        known = _seen(key, contact_id, context.registry.contact(contact_id))
+        known = seen_contact(key, contact_id, context.registry.contact(contact_id))
         changed = replace(known, **change.model_dump(exclude_unset=True))
         context.registry.update_contact(changed, by=actor(key), now_ns=context.clock())
         return changed
@@ -115,7 +115,8 @@ async def change_contact(
     return _answer(await in_database(context, update), key)
 
 
-def _seen(key: ApiKey, contact_id: str, found: Contact | None) -> Contact:
+def seen_contact(key: ApiKey, contact_id: str, found: Contact | None) -> Contact:
+    """The contact, if there is one and the key may see it. Raises "not found" in both other cases."""
     if found is None:
         raise not_found("contact", contact_id)
     check_sees(key, found.resident_id, "contact", contact_id)

@@ -108,7 +108,7 @@ async def change_device(context: ContextDep, key: Writer, device_id: DevicePath,
     """Fields that are left out stay as they are."""
 
     def update() -> None:
-        known = _seen(context, key, device_id)
+        known = seen_device(context, key, device_id)
         fields = change.model_dump(exclude_unset=True)
         if "options" in fields:
             fields["options"] = kept(known.family, fields["options"], known.options)
@@ -129,7 +129,7 @@ async def assign_device(context: ContextDep, key: Writer, device_id: DevicePath,
     """
 
     def assign() -> None:
-        _seen(context, key, device_id)
+        seen_device(context, key, device_id)
         check_sees(key, placing.resident_id, "resident", placing.resident_id or "null")
         context.registry.assign(device_id, placing.resident_id, by=actor(key), now_ns=context.clock())
 
@@ -143,7 +143,7 @@ async def assign_device(context: ContextDep, key: Writer, device_id: DevicePath,
 )
 async def renew_credentials(context: ContextDep, key: Writer, device_id: DevicePath) -> MqttLogin:
     """A new password for the broker, shown this once; the old one counts no more."""
-    found = await in_database(context, lambda: _seen(context, key, device_id))
+    found = await in_database(context, lambda: seen_device(context, key, device_id))
     if not _has_account(found):
         raise Problem("conflict", f"devices of family {found.family} do not log in to the broker themselves")
     login = await _new_login(context, key, found)
@@ -159,7 +159,7 @@ async def command_device(
 
     Written down before it is sent, without its value. `offline` where the device is not connected now.
     """
-    device = await in_database(context, lambda: _seen(context, key, device_id))
+    device = await in_database(context, lambda: seen_device(context, key, device_id))
     known = _commands(device.family)
     if form.command not in known:
         able = ", ".join(known) or "none"
@@ -220,7 +220,8 @@ def _has_account(device: Device) -> bool:
     return able and all(ACCOUNT_ID.fullmatch(level) for level in device.id.split("/"))
 
 
-def _seen(context: Context, key: ApiKey, device_id: str) -> Device:
+def seen_device(context: Context, key: ApiKey, device_id: str) -> Device:
+    """The device, if there is one and the key may see it; in the database's thread. Raises "not found" otherwise."""
     found = context.registry.device(device_id)
     if found is None:
         raise not_found("device", device_id)

@@ -22,7 +22,6 @@ from gateway.api.times import Instant
 
 if TYPE_CHECKING:
     from gateway.alerts.oncall import Turn
-    from gateway.alerts.plan_book import InForce
     from gateway.context import Context
 
 router = APIRouter(prefix="/api/v1/escalation", tags=["escalation"])
@@ -221,14 +220,21 @@ def _in_force(context: Context) -> PlanAnswer:
         by=found.by,
         at=moment_or_none(found.at_ns),
         plan=found.plan,
-        warnings=_warnings(context, found),
+        warnings=_warnings(context, found.plan),
     )
 
 
-def _warnings(context: Context, found: InForce) -> list[Words]:
+def plan_warnings(context: Context) -> list[Words]:
+    """What in the plan in force means nobody known now; to be called in the database's thread."""
+    with context.database.read() as session:
+        plan = context.alerts.router.plan(session)
+    return _warnings(context, plan)
+
+
+def _warnings(context: Context, plan: Plan) -> list[Words]:
     residents = [one.id for one in context.registry.residents()]
     contacts = [one for owner in (None, *residents) for one in context.registry.contacts(owner)]
-    return [Words(zh=zh, en=en) for zh, en in unknown_names(found.plan, contacts, residents)]
+    return [Words(zh=zh, en=en) for zh, en in unknown_names(plan, contacts, residents)]
 
 
 def _turn(turn: Turn) -> TurnAnswer:

@@ -19,6 +19,7 @@ from gateway.cli.registry import BY, devices_app, registry_database, residents_a
 from gateway.cli.setup import DEFAULT_CONFIG, ConfigOption, out
 from gateway.config import load_settings
 from gateway.registry import Registry, UnknownRecordError
+from gateway.removal_words import CONTACT, DEVICE, goes
 from gateway.wiring import router
 
 if TYPE_CHECKING:
@@ -28,17 +29,6 @@ if TYPE_CHECKING:
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask")]
 Active = Annotated[bool | None, typer.Option("--active/--inactive", help="In use, or kept but out of use")]
-TABLES = {
-    "contacts": ("联系人", "contacts"),
-    "care_plans": ("照护计划", "care plans"),
-    "care_runs": ("照护记录", "care tasks done or missed"),
-    "night_reports": ("夜间报告", "night reports"),
-    "notes": ("发出的报告", "reports sent"),
-    "learned": ("学到的习惯", "habits learned"),
-    "consents": ("同意书", "consents"),
-    "holds": ("暂停", "pauses"),
-}
-"""What of a resident's rows people want to hear about."""
 
 
 @residents_app.command("update")
@@ -72,7 +62,7 @@ def remove_resident(
 ) -> None:
     """Take a resident and everything about them out. Alerts, what was sent about them, and the audit trail stay."""
     with registry_database(config) as database:
-        _tell(config, *_goes(removal.what_goes(database, resident_id)))
+        _tell(config, *goes(removal.what_goes(database, resident_id)))
         _confirm(config, resident_id, yes=yes)
         removal.remove_resident(database, resident_id, by=BY, now_ns=time.time_ns())
         _tell(config, f"已移除 {resident_id}", f"removed {resident_id}")
@@ -113,6 +103,7 @@ def remove_contact(
     with registry_database(config) as database:
         if Registry(database).contact(contact_id) is None:
             raise UnknownRecordError("contact", contact_id)
+        _tell(config, *CONTACT)
         _confirm(config, contact_id, yes=yes)
         removal.remove_contact(database, contact_id, by=BY, now_ns=time.time_ns())
         _tell(config, f"已移除 {contact_id}", f"removed {contact_id}")
@@ -153,6 +144,7 @@ def remove_device(
     with registry_database(config) as database:
         if Registry(database).device(device_id) is None:
             raise UnknownRecordError("device", device_id)
+        _tell(config, *DEVICE)
         _confirm(config, device_id, yes=yes)
         removal.remove_device(database, device_id, by=BY, now_ns=time.time_ns())
         _tell(config, f"已移除 {device_id}", f"removed {device_id}")
@@ -160,23 +152,6 @@ def remove_device(
 
 def _named(wanted: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in wanted.items() if value is not None}
-
-
-def _goes(found: removal.Removed) -> tuple[str, str]:
-    """What a removal takes and what it keeps, in Chinese and English."""
-    rows = [(TABLES[name], count) for name, count in (found.rows or {}).items() if name in TABLES]
-    zh = ["个人资料和设置", *(f"{words[0]} {count}" for words, count in rows)]
-    en = ["the person's data and settings", *(f"{count} {words[1]}" for words, count in rows)]
-    if found.history:
-        zh.append("全部测量历史（由网关在两小时内删除；已转发到外部数据库的除外）")
-        en.append("all measured history (by the gateway, within two hours; not what was forwarded elsewhere)")
-    names = ", ".join(found.devices)
-    devices = (f"设备不再属于任何人：{names}。", f"Nobody's from now on: {names}. ") if names else ("", "")
-    kept = (
-        "保留：报警及其通知记录、审计记录（只有编号）",
-        "Kept: alerts with what was sent, and the audit trail, by the id",
-    )
-    return f"将删除：{'、'.join(zh)}。{devices[0]}{kept[0]}", f"Goes: {'; '.join(en)}. {devices[1]}{kept[1]}"
 
 
 def _warn_of_plan(config: Path, database: Database) -> None:
