@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,12 @@ class UnfitStateError(ValueError):
 def row_state(table: SlotTable, row: int, names: Iterable[str]) -> Plain:
     """One row's columns as plain JSON: NaN becomes None."""
     return {name: _plain(np.asarray(table[name][row]).tolist()) for name in names}
+
+
+def rows_state(table: SlotTable, rows: Sequence[int], names: Iterable[str]) -> list[Plain]:
+    """The same of many rows at once."""
+    columns = {name: [_plain(value) for value in table[name][rows].tolist()] for name in names}
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def restore_row(table: SlotTable, row: int, state: Mapping[str, Any], names: Iterable[str]) -> None:

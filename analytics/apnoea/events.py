@@ -152,10 +152,6 @@ class Oxygen:
         done = np.flatnonzero(ends & (length >= DIP_SHORTEST_S))
         return Ended(done, began[done], length[done], np.zeros(len(done), np.int64)), known & np.isfinite(usual)
 
-    def dipping_since(self, slots: Ints) -> Ints:
-        """When the fall began that is going on, NEVER where none is."""
-        return np.asarray(self.table["began"][slots])
-
 
 def _forget_after_hole(t: SlotTable, slots: Ints, second: Ints) -> None:
     """Where seconds are missing, or the clock was set, no event goes on; after a long time nothing is usual."""

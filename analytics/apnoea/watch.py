@@ -9,9 +9,10 @@ had three minutes to fall. A single pause, however long, is no finding: see docs
 
 from __future__ import annotations
 
+import contextlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from analytics.apnoea.events import (
 from analytics.clocks import CHINA_S, DAY_S, SECOND_NS, SiteTime
 from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.findings import Evidence, Finding, Phase
+from analytics.memory import UnfitStateError, restore_row, rows_state
 from analytics.owners import Owner, owner_key
 from analytics.slots import Column, SlotTable, rounds
 from analytics.waves import rates
@@ -36,7 +38,7 @@ from analytics.waves.ring import LATEST_NS, Batch
 from device_drivers.observations import DeviceEvent, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -74,6 +76,9 @@ _COLUMNS = {
     "longest": Column(np.int64, 0),
     "seen": Column(np.int64, NEVER),
 }
+
+_COUNTED = ("night", "good", "count", "reduced", "longest")
+"""What goes on after a restart in the same night. Of the usual amplitude the next 40 s tell."""
 
 
 @dataclass(slots=True)
@@ -114,9 +119,10 @@ class NightSums(NamedTuple):
 
 @dataclass(slots=True)
 class _Stream:
-    """One kind of stream: its windows, and the sums of the night of each slot."""
+    """One kind of stream: its windows, its events, and the sums of the night of each slot."""
 
     lane: Lane
+    state: SlotTable
     sums: SlotTable = field(default_factory=lambda: SlotTable(_COLUMNS))
 
 
@@ -128,6 +134,7 @@ class ApnoeaWatch:
     """
 
     signals = WAVES | {"spo2", "bed_occupancy"}
+    memory: ClassVar[str] = "apnoea"
 
     def __init__(
         self,
@@ -137,9 +144,11 @@ class ApnoeaWatch:
         least_good_s: float = LEAST_GOOD_S,
     ) -> None:
         self._site, self._index, self._least_good_s = SiteTime(offset_s), index, least_good_s
-        self._breath = _Stream(Lane(rates.HZ, AMPLITUDE_S + _MARGIN, 1.0, spare_s=1.5 * rates.WINDOW_S))
-        self._oxygen = _Stream(Lane(1, 1.0, 1.0, bridge_s=STALE_S, spare_s=2 * STALE_S))
         self._breaths, self._falls = Breaths(), Oxygen()
+        lane = Lane(rates.HZ, AMPLITUDE_S + _MARGIN, 1.0, spare_s=1.5 * rates.WINDOW_S)
+        self._breath = _Stream(lane, self._breaths.table)
+        self._oxygen = _Stream(Lane(1, 1.0, 1.0, bridge_s=STALE_S, spare_s=2 * STALE_S), self._falls.table)
+        self._streams = {"breath": self._breath, "oxygen": self._oxygen}
         self._owners: dict[str, _Owner] = {}
         self._owner_of: dict[str, _Owner] = {}
         self._people, self._devices = SlotTable(_PEOPLE), SlotTable(_DEVICES)
@@ -150,6 +159,8 @@ class ApnoeaWatch:
         self._pending: dict[int, list[tuple[int, int]]] = {}
         self._candidates: list[_Candidate] = []
         self._open: dict[str, tuple[_Owner, Finding, int]] = {}
+        self._recalled: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._told: dict[str, int] = {}
 
     def attach(self, device_id: str, resident_id: str | None) -> None:
         """Start to watch a device; under another resident it has no past."""
@@ -162,6 +173,7 @@ class ApnoeaWatch:
         owner = self._owners.get(key)
         if owner is None:
             owner = self._owners[key] = _Owner(key, resident_id, self._people.acquire())
+            owner.said_night = self._told.pop(resident_id or "", NEVER)
             self._write(owner)
         owner.devices.add(device_id)
         self._owner_of[device_id] = owner
@@ -169,6 +181,7 @@ class ApnoeaWatch:
         self._devices["owner"][slot] = owner.row
         self._device_at[slot] = device_id
         self._slots.put(device_id, slot)
+        self._remind(device_id, owner)
 
     def detach(self, device_id: str) -> None:
         """Stop watching; with the last device of a resident goes what is known of the night."""
@@ -179,11 +192,11 @@ class ApnoeaWatch:
         self._devices.release(own)
         del self._device_at[own]
         self._source.pop(device_id, None)
-        for stream, state in ((self._breath, self._breaths.table), (self._oxygen, self._falls.table)):
+        for stream in self._streams.values():
             slot = stream.lane.forget(device_id)
             if slot is not None:
                 stream.sums.release(slot)
-                state.release(slot)
+                stream.state.release(slot)
                 if stream is self._breath:
                     self._pending.pop(slot, None)
         owner.devices.discard(device_id)
@@ -202,6 +215,33 @@ class ApnoeaWatch:
         owner = self._owners.get(owner_key("", resident_id))
         if owner is not None:
             self._write(owner)
+
+    def remember(self) -> dict[str, dict[str, Any]]:
+        """What is counted of each resident's night, by device, and the last night that was told, as plain JSON."""
+        people = [one for one in self._owners.values() if one.resident_id is not None]
+        states: dict[str, dict[str, Any]] = {
+            str(one.resident_id): {"told": one.said_night, "devices": {}} for one in people
+        }
+        for name, stream in self._streams.items():
+            devices = stream.lane.slots
+            counted = rows_state(stream.sums, list(devices.values()), _COUNTED)
+            for device_id, counts in zip(devices, counted, strict=True):
+                state = states.get(self._owner_of[device_id].resident_id or "")
+                if state is not None:
+                    state["devices"].setdefault(device_id, {})[name] = counts
+        return {who: state for who, state in states.items() if state["devices"] or state["told"] != NEVER}
+
+    def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on counting in the same night; what does not fit is left out."""
+        self._recalled, self._told = {}, {}
+        for who, state in states.items():
+            told, devices = state.get("told"), state.get("devices")
+            if isinstance(told, int) and isinstance(devices, dict):
+                self._told[who] = told
+                self._recalled |= {(who, device_id): counts for device_id, counts in devices.items()}
+        for device_id, owner in self._owner_of.items():
+            owner.said_night = max(owner.said_night, self._told.get(owner.resident_id or "", NEVER))
+            self._remind(device_id, owner)
 
     def ingest(self, observations: Sequence[Observation]) -> None:
         """Take waves and readings; a change of a bed counts from where it stands among those of its resident."""
@@ -261,7 +301,7 @@ class ApnoeaWatch:
 
     def sums(self, device_id: str) -> NightSums | None:
         """What is counted of a device in the running night, its wave before its oxygen; None where it has neither."""
-        for stream in (self._breath, self._oxygen):
+        for stream in self._streams.values():
             slot = stream.lane.slots.get(device_id)
             if slot is not None:
                 return NightSums(*(int(stream.sums[name][slot]) for name in ("good", "count", "longest")))
@@ -286,7 +326,7 @@ class ApnoeaWatch:
         for i in np.flatnonzero(_IS_WAVE[columns.signal[chosen]]).tolist():
             o = columns.observations[chosen[i]]
             if type(o) is Samples and self._source.setdefault(o.device_id, o.signal) == o.signal:
-                self._slot(self._breath, self._breaths.table, o.device_id)
+                self._slot(self._breath, o.device_id)
                 blocks.append(o)
         for due in self._breath.lane.take(blocks):
             self._breath_second(due)
@@ -299,22 +339,31 @@ class ApnoeaWatch:
         slot, at, received = slot[sure], at[sure], received[sure]
         percent = value[sure].astype(np.float32)[:, None, None]
         for new in np.unique(slot[self._devices["oxygen"][slot] < 0]).tolist():
-            self._devices["oxygen"][new] = self._slot(self._oxygen, self._falls.table, self._device_at[new])
+            self._devices["oxygen"][new] = self._slot(self._oxygen, self._device_at[new])
         row = self._devices["oxygen"][slot]
         for some in rounds(row):
             batch = Batch(row[some], at[some], received[some], percent[some], 1.0)
             for due in self._oxygen.lane.put(batch):
                 self._oxygen_second(due)
 
-    def _slot(self, stream: _Stream, state: SlotTable, device_id: str) -> int:
+    def _slot(self, stream: _Stream, device_id: str) -> int:
         """The slot of a device in a stream, a fresh one where it has none yet."""
         known = stream.lane.slots.get(device_id)
         if known is None:
             known = stream.lane.slot(device_id)
             stream.sums.acquire()
-            state.acquire()
+            stream.state.acquire()
             stream.sums["owner"][known] = self._owner_of[device_id].row
         return known
+
+    def _remind(self, device_id: str, owner: _Owner) -> None:
+        """What was counted of a device for this resident before."""
+        known = self._recalled.pop((owner.resident_id or "", device_id), None)
+        for name, stream in self._streams.items():
+            counts = known.get(name) if isinstance(known, dict) else None
+            if counts is not None:
+                with contextlib.suppress(UnfitStateError):
+                    restore_row(stream.sums, self._slot(stream, device_id), counts, _COUNTED)
 
     def _write(self, owner: _Owner) -> None:
         """Bed and night of a resident."""

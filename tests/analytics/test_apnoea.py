@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -21,6 +22,7 @@ from device_drivers.observations import Observation, Quality
 from simulators.physiology import breath
 
 quick = partial(ApnoeaWatch, least_good_s=300)
+DAY = 86_400 * SECOND
 NOON = NIGHT + 13 * 3600 * SECOND
 
 
@@ -112,6 +114,34 @@ def test_only_the_night_or_time_in_bed_counts() -> None:
     assert {one.phase for one in next_day} == {Phase.CLEARED}
 
 
+def test_beds_that_change_within_a_batch_count_from_then_on() -> None:
+    scene = waves(body(1, 300, 60, (breath.CENTRAL,)))
+    changes: list[Observation] = [
+        bed(word, at_s, device)
+        for word, at_s, device in (
+            ("left", 95, "mat"),
+            ("in", 155, "second"),
+            ("left", 205, "second"),
+            ("in", 255, "mat"),
+        )
+    ]
+    by_one, at_once = quick(), quick()
+    for watch, size in ((by_one, 1), (at_once, 1000)):
+        watch.set_care("zhang", Care(night_from_min=22 * 60))
+        for device in ("radar", "mat", "second"):
+            watch.attach(device, "zhang")
+        watch.set_care("zhang", Care())
+        together = in_order(scene, changes)
+        for at in range(0, len(together), size):
+            watch.ingest(together[at : at + size])
+        sums = watch.sums("radar")
+        assert sums is not None
+        assert 100 < sums.good_s < 200, "in bed or not known: 195 s, of which the first are learned from"
+    assert by_one.sums("radar") == at_once.sums("radar")
+    at_once.detach("mat")
+    assert at_once.remember()["zhang"]["devices"].keys() == {"radar"}
+
+
 @pytest.mark.slow
 def test_an_empty_bed_noise_and_a_dead_sensor_are_nothing() -> None:
     one = body(1, 1500, 0)
@@ -155,6 +185,67 @@ def test_resolved_resumed_and_moved() -> None:
     assert again.step(NOON) == []
     again.detach("radar")
     again.detach("radar")
+
+
+def restarted(watch: ApnoeaWatch, resident: str = "zhang", least_good_s: float = 600) -> ApnoeaWatch:
+    """Another one that is told what this one remembers, as it is saved; its devices are attached."""
+    fresh = ApnoeaWatch(least_good_s=least_good_s)
+    fresh.recall(json.loads(json.dumps(watch.remember())))
+    for device in ("radar", "clip"):
+        fresh.attach(device, resident)
+    return fresh
+
+
+def test_a_restart_within_the_night_does_not_begin_the_count_anew() -> None:
+    one = body(1, 1000, 60, (breath.CENTRAL,))
+    scene = in_order(waves(one), oxygen(breath.oxygen(np.random.default_rng(1), one.air)))
+    half = len(scene) // 2
+    watch = ApnoeaWatch(least_good_s=600)
+    assert watch.remember() == {}
+    assert found(scene[:half], watch) == []
+    before = {device: watch.sums(device) for device in ("radar", "clip")}
+    fresh = restarted(watch)
+    assert {device: fresh.sums(device) for device in before} == before
+    assert fresh.remember() == watch.remember()
+    (said,) = found(scene[half:], fresh)
+    assert said.evidence["good_h"] >= round(600 / 3600, 2)
+    assert found(scene[half:], restarted(ApnoeaWatch())) == [], "the second half alone is too short"
+    assert found(scene[half:], restarted(watch, "li"), devices=()) == [], "what was another's night"
+    later = [replace(o, at_ns=o.at_ns + DAY, received_ns=o.received_ns + DAY) for o in scene[half:]]
+    assert found(later, restarted(watch)) == [], "another night begins anew"
+    running = ApnoeaWatch(least_good_s=600)
+    for device in before:
+        running.attach(device, "zhang")
+    running.recall(watch.remember())
+    assert {device: running.sums(device) for device in before} == before
+    running.detach("radar")
+    running.attach("radar", "zhang")
+    assert running.sums("radar") is None, "a device that was detached has no past"
+
+
+def test_what_was_told_before_a_restart_is_not_told_again_that_night() -> None:
+    scene = waves(body(1, 1500, 60, (breath.CENTRAL,)))
+    watch = ApnoeaWatch(least_good_s=600)
+    (one,) = found(scene[: len(scene) * 2 // 3], watch)
+    watch.close(one.episode)
+    assert found(scene[len(scene) * 2 // 3 :], restarted(watch)) == []
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        {"told": None},
+        {"devices": []},
+        {"devices": {"radar": []}},
+        {"devices": {"radar": {"breath": {"night": 1}}}},
+        {"devices": {"radar": {"breath": 3}}},
+        {"devices": {"radar": {"other": {}}}},
+    ],
+)
+def test_a_state_that_does_not_fit_is_left_out(spoil: dict[str, object]) -> None:
+    watch = quick()
+    watch.recall({"zhang": {"told": 5, "devices": {}, **spoil}})
+    assert len(found(waves(body(1, 1000, 60, (breath.CENTRAL,))), watch)) == 1
 
 
 def test_amplitude_is_that_of_the_sine_and_unknown_with_a_hole() -> None:
