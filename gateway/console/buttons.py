@@ -15,12 +15,14 @@ def button(path: str, text: str, **fields: str) -> str:
     return f'<form method="post" action="{path}">{hidden(**fields)}<button>{escape(text)}</button></form>'
 
 
-def asked_button(path: str, title: str, what: str, text: str, **fields: str) -> str:
+def asked_button(path: str, title: str, what: str, text: str, *, tick: str = "", **fields: str) -> str:
     """A button for what is not easily undone: opened, it says what will happen, and only then can be pressed.
 
-    what: ready HTML.
+    what: ready HTML. tick: words that have to be ticked first; then the field `sure` is sent.
     """
+    ticked = f'<label class="y-tickbox"><input type="checkbox" name="sure" required>{escape(tick)}</label>'
+    form = f"{hidden(**fields)}{ticked if tick else ''}<button>{escape(text)}</button>"
     return (
-        f'<details class="y-sure"><summary>{escape(title)}</summary><div>{what}{button(path, text, **fields)}</div>'
-        "</details>"
+        f'<details class="y-sure"><summary>{escape(title)}</summary>'
+        f'<div>{what}<form method="post" action="{path}">{form}</form></div></details>'
     )

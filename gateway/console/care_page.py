@@ -1,5 +1,5 @@
 """The page of care: the month's tasks and visits; for one resident what is overdue, tasks to tick, the plan, safe
-zones, consents, nights, habits and weeks.
+zones, consents, nights, habits and weeks, and at the end the resident's removal.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from gateway.console import documents
 from gateway.console.entry import HEADERS, read_form, same_origin
 from gateway.console.plan_form import FormError
 from gateway.console.plan_section import CHANGES, PATH, Refused, change, consents_html, may_plan, overdue, plan_html
+from gateway.console.removal_section import REMOVAL, may_remove, removal_html, remove
 from gateway.console.texts import speaker
 from gateway.console.zone_form import MAX_BYTES, MAX_FIELDS
 from gateway.console.zone_section import ZONE_CHANGES, change_zones, zones_html, zones_in_words
@@ -57,7 +58,7 @@ SHOWN_NS = 36 * 3600 * 10**9
 
 def add_care(api: FastAPI, door: Door) -> None:
     """Add the page: ?month=2026-11 with &form=csv or &form=print, ?resident=r1 with &edit=TASK, and what is posted to
-    it: the tick, changes of the plan, of safe zones and of consents.
+    it: the tick, changes of the plan, of safe zones and of consents, the resident's removal.
     """
 
     async def care(request: Request, month: str = "", form: str = "", resident: str = "", edit: str = "") -> Response:
@@ -77,6 +78,7 @@ def add_care(api: FastAPI, door: Door) -> None:
             return _to(LOGIN)
         form = await read_form(request, MAX_FIELDS, MAX_BYTES)
         act = _change if form.get("do") in CHANGES | ZONE_CHANGES else _tick
+        act = _remove if form.get("do") == REMOVAL else act
         return await act(door, visitor, request, form)
 
     api.add_api_route(PATH, care, methods=["GET"], include_in_schema=False)
@@ -154,6 +156,7 @@ async def _resident(
     )
     body += await context.in_database(consents_html, door, visitor, resident_id, language)
     body += await _weeks(door, known, language)
+    body += await context.in_database(removal_html, door, visitor, resident_id, language)
     say = speaker(language)
     back = f'<p class="y-ways"><a class="y-link" href="{PATH}">{say("statistics.back")}</a></p>'
     head = f"<h1>{escape(known.display_name)}</h1>{back}"
@@ -224,6 +227,20 @@ async def _change(door: Door, visitor: Visitor, request: Request, form: Mapping[
     except UnknownRecordError:
         return _to(PATH)
     return _to(f"{PATH}?resident={quote(resident_id)}")
+
+
+async def _remove(door: Door, visitor: Visitor, _: Request, form: Mapping[str, str]) -> Response:
+    """The resident goes; with an alert open nothing happens, and the page says why."""
+    if not may_remove(visitor):
+        return _to(PATH)
+    try:
+        gone = await door.context.in_database(remove, door, visitor, form)
+    except UnknownRecordError:
+        return _to(PATH)
+    if not gone:
+        return _to(f"{PATH}?resident={quote(form.get('resident', ''))}#removal")
+    await door.context.registry_changed()
+    return _to(PATH)
 
 
 async def _tick(door: Door, visitor: Visitor, _: Request, form: Mapping[str, str]) -> Response:

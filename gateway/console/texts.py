@@ -402,6 +402,23 @@ TEXTS: Mapping[str, Text] = {
         },
     ),
     **_family(
+        "removal",
+        {
+            "title": ("移除老人", "Removal"),
+            "open": ("移除这位老人…", "Remove this resident…"),
+            "alert": (
+                "还有没有结束的报警，结束以后才能移除。",
+                "An alert about the resident is open: it has to be resolved first.",
+            ),
+            "away": (
+                "只是暂时离开的，请不要移除，让管理员设为停用，资料会保留。",
+                "Who is away and may come back is not removed: the administrator takes them out of use, nothing goes.",
+            ),
+            "tick": ("我知道这不能撤销", "I know that this cannot be undone"),
+            "sure": ("移除", "Remove for ever"),
+        },
+    ),
+    **_family(
         "day",
         {
             "mon": ("周一", "Mon"),

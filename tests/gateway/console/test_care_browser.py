@@ -97,3 +97,29 @@ def test_safe_zones_from_nothing_to_nothing(
     page.screenshot(path=pictures / f"zones-{size['width']}-{language}.png", full_page=True)
     page.click(".y-sure button")
     expect(page.locator("#y-zones")).to_have_text("None: not watched." if english else "没有设置，不监测。")
+
+
+@pytest.mark.parametrize(
+    ("size", "language"), [({"width": 375, "height": 760}, "zh-CN"), ({"width": 1280, "height": 900}, "en")]
+)
+def test_a_resident_is_removed(box: Site, open_page: Open, pictures: Path, size: dict[str, int], language: str) -> None:
+    """Not before the tick; then gone from the list."""
+    english = language == "en"
+    box.resident(f"r-{language}", "赵奶奶", "305")
+    page = open_page(box.key(Role.ADMIN), size=size, language=language)
+    page.click(f'[data-resident="r-{language}"] .y-care-link')
+    removal = page.locator("#removal + .y-sure")
+    removal.locator("summary").click()
+    expect(removal).to_contain_text("Kept: alerts" if english else "保留：报警")
+    removal.locator("button").click()
+    expect(removal.locator("button")).to_be_visible()
+    assert box.registry.resident(f"r-{language}") is not None
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate(MEASURE) == []
+    page.screenshot(path=pictures / f"removal-{size['width']}-{language}.png", full_page=True)
+    removal.locator('input[name="sure"]').check()
+    removal.locator("button").click()
+    expect(page.locator("#y-people")).to_contain_text("李奶奶")
+    expect(page.locator("#y-people")).not_to_contain_text("赵奶奶")
+    assert box.registry.resident(f"r-{language}") is None

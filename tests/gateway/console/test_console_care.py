@@ -14,6 +14,7 @@ from console_site import S, Site
 
 from analytics.care import USUAL, Care
 from analytics.daily.night import NightReport
+from analytics.findings import Finding, Phase
 from device_drivers.observations import DeviceEvent
 from gateway.alerts.oncall import local
 from gateway.alerts.routing import CHINA
@@ -402,3 +403,64 @@ def test_zones_are_seen_by_who_sees_the_resident_and_changed_by_who_may(home: Si
     browse(home, home.key(Role.ADMIN, residents=["r2"]), elsewhere)
     browse(home, home.key(Role.ADMIN), foreign)
     assert zones_of(home).safe_zones == ("走廊", "食堂")
+
+
+def sure(**more: str) -> dict[str, str]:
+    return {"do": "remove_resident", "sure": "on", **more}
+
+
+def test_a_resident_is_removed_only_when_asked_once_more(home: Site) -> None:
+    async def act(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        end = page.split('id="removal"')[1]
+        for text in ("移除这位老人…", "将删除：个人资料和设置", "照护计划 1", "夜间报告 2", "保留：报警", "required"):
+            assert text in end, text
+        unsure = await post(client, do="remove_resident")
+        assert unsure.headers["location"] == f"{PATH}?resident=r1#removal"
+        assert home.registry.resident("r1") is not None
+        with home.broadcast.listen() as listener:
+            assert (await post(client, **sure())).headers["location"] == PATH
+            assert (await asyncio.wait_for(listener.next(), 60)).type == "registry"
+        assert "奶奶" not in (await client.get(PATH)).text
+        assert (await client.get(PATH, params={"resident": "r1"})).headers["location"] == PATH
+        assert (await post(client, **sure())).headers["location"] == PATH
+        client.cookies.set("yinling_language", "en")
+        page = (await client.get(PATH, params={"resident": "r2"})).text
+        assert "Goes: the person&#x27;s data and settings" in page
+
+    browse(home, home.key(Role.ADMIN), act)
+    assert [one.id for one in home.registry.residents()] == ["r2"]
+    with home.database.read() as session:
+        (row,) = [row for row in read_audit(session, limit=50) if row.action == "resident.removed"]
+    assert (row.actor, row.subject) == ("王芳 (夜班手机)", "resident:r1")
+
+
+def test_nobody_is_removed_while_an_alert_is_open(home: Site) -> None:
+    found = Finding("e1", "fall", "r1", home.now(), Phase.CONFIRMED, 0.9, (), {})
+    home.alerts.take(found, home.now())
+
+    async def act(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert '<p id="y-removal">还有没有结束的报警' in page
+        assert "remove_resident" not in page
+        assert (await post(client, **sure())).headers["location"] == f"{PATH}?resident=r1#removal"
+
+    browse(home, home.key(Role.ADMIN), act)
+    assert home.registry.resident("r1") is not None
+
+
+def test_removal_only_by_who_may(home: Site) -> None:
+    async def may_not(client: Client) -> None:
+        page = (await client.get(PATH, params={"resident": "r1"})).text
+        assert 'id="removal"' not in page
+        assert (await post(client, **sure())).headers["location"] == PATH
+
+    async def foreign(client: Client) -> None:
+        data = {"resident": "r1", **sure()}
+        answer = await client.post(PATH, data=data, headers={"origin": "http://evil.example"})
+        assert answer.headers["location"] == "/console/login"
+
+    browse(home, home.key(Role.OPERATOR), may_not)
+    browse(home, home.key(Role.ADMIN, residents=["r1"]), may_not)
+    browse(home, home.key(Role.ADMIN), foreign)
+    assert home.registry.resident("r1") is not None
