@@ -67,6 +67,11 @@ class Columns:
         return np.array(values, dtype=np.float64)
 
     @cached_property
+    def derived(self) -> NDArray[np.bool_]:
+        """Which are readings that the gateway has computed from a wave."""
+        return np.array([type(o) is Reading and o.derived for o in self.observations], dtype=np.bool_)
+
+    @cached_property
     def good(self) -> NDArray[np.bool_]:
         """Which are of good quality."""
         good = Quality.GOOD

@@ -99,7 +99,8 @@ class VitalLimits:
         self.rejected = 0
         self._index = {rule.name: i for i, rule in enumerate(self.rules)}
         names = sorted({rule.signal for rule in self.rules})
-        self._column_of = coded({name: i for i, name in enumerate(names)}.get)
+        self._place = {name: i for i, name in enumerate(names)}
+        self._column_of = coded(self._place.get)
         self._rules_of = _rules_by_signal(self.rules, names)
         self._side = np.array([1.0 if rule.side is Side.HIGH else -1.0 for rule in self.rules])
         self._stale_ns = np.array([_stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
@@ -124,6 +125,7 @@ class VitalLimits:
             {
                 "owner": Column(np.int64, -1),
                 "worn": Column(np.bool_, True),
+                "computed": Column(np.bool_, False, len(names)),
                 "pause": Column(np.int64, 0, width),
                 "since": Column(np.int64, NOT_YET, width),
                 "last": Column(np.int64, NOT_YET, width),
@@ -248,6 +250,7 @@ class VitalLimits:
         self.rejected += sum(type(o) is Reading and o.value is not None for o in doubtful)
         kept = known[sure]
         if kept.size:
+            self._timers["computed"][slot[kept], signal[kept]] = columns.derived[chosen[kept]]
             self._queue.append(_Taken(slot[kept], signal[kept], value[sure], at[sure], order[kept]))
 
     def _moved(self, o: Observation, slot: int, order: int) -> None:
@@ -392,6 +395,8 @@ class VitalLimits:
             "clear_limit": float(self._cells["clear"][row, column]),
             "held_s": (at_ns - began) / SECOND_NS,
         }
+        if self._timers["computed"][int(pairs.device[i]), self._place[rule.signal]]:
+            evidence["computed"] = True
         if cleared:
             self._open.pop(episode, None)
             owner.names.pop(column, None)

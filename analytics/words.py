@@ -41,6 +41,7 @@ REASON_WORDS = {
 
 
 NOTHING = Words("", "")
+COMPUTED = Words("网关推算，", "computed by the box, ")
 
 
 def why(evidence: Mapping[str, Evidence], confidence: float | None = None) -> Words:
@@ -120,7 +121,9 @@ def _limit(evidence: Mapping[str, Evidence]) -> Words | None:
         return None
     zh_unit, en_unit = UNITS.get(signal.unit, (signal.unit, signal.unit))
     value, limit = shown(evidence["value"]), shown(evidence["limit"])
-    zh, en = f"{signal.zh} {value} {zh_unit}（限值 {limit}）", f"{signal.en} {value} {en_unit} (limit {limit})"
+    by = COMPUTED if evidence.get("computed") else NOTHING
+    zh = f"{signal.zh} {value} {zh_unit}（{by.zh}限值 {limit}）"
+    en = f"{signal.en} {value} {en_unit} ({by.en}limit {limit})"
     held = float(evidence.get("held_s", 0.0))
     if held > 0:
         zh, en = f"{zh}，已 {span(held).zh}", f"{en}, for {span(held).en}"

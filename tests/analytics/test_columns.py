@@ -28,6 +28,8 @@ def test_what_they_have_in_common() -> None:
     assert columns.stored.tolist() == [False, False, False, False, True]
     assert columns.at_ns.tolist() == [o.at_ns for o in OBSERVATIONS]
     assert Columns(OBSERVATIONS[:2]).value[0] == 70.0
+    computed = Reading("x", "spo2", 1.0, T0, T0, derived=True)
+    assert Columns([*OBSERVATIONS, computed]).derived.tolist() == [False] * 5 + [True]
 
 
 @pytest.mark.parametrize(("wild", "taken"), [(10**30, FURTHEST_NS), (-(10**30), -FURTHEST_NS)])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from dataclasses import replace
 
 import pytest
 from analytics_scenes import SECOND, T0, at, brief, event, feed, in_order, reading, series
@@ -51,6 +52,18 @@ def test_begins_after_the_delay_and_ends_after_recovery_has_lasted() -> None:
     }
     assert begun.confidence == pytest.approx(32 / 33)
     assert ended.evidence["value"] == 70.0
+
+
+def test_what_the_gateway_has_computed_is_told_until_the_device_reports_it_itself() -> None:
+    computed = [replace(one, derived=True) for one in heart("w", (0, 60, 38.0))]
+    own = heart("w", (60, 80, 70.0), (80, 120, 38.0))
+    found = feed(watching(w="li", v="li"), in_order([*computed, *own], heart("v", (0, 5, 70.0))), 130)
+    assert [("computed" in one.evidence, str(one.phase)) for one in found] == [
+        (True, "confirmed"),
+        (False, "cleared"),
+        (False, "confirmed"),
+    ]
+    assert found[0].evidence["computed"] is True
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)

@@ -15,6 +15,7 @@ from analytics.findings import Finding, Phase
 from analytics.limits import VitalLimits
 from analytics.scenarios import Scenario
 from analytics.waves.readings import WaveReadings
+from analytics.words import why
 from device_drivers.observations import DeviceEvent, Observation, Quality, Reading, Samples
 from simulators.physiology import bed, breath, heart, pulse
 
@@ -147,7 +148,9 @@ def test_derived_readings_reach_the_limits_and_the_history_but_not_the_watch_ove
         engine.ingest(scene[at : at + 10])
         kept += engine.derived
         found += engine.step(scene[min(at + 9, len(scene) - 1)].received_ns)
-    assert "respiratory_rate_high" in {one.kind for one in found if one.phase is Phase.CONFIRMED}
+    (told,) = [one for one in found if one.phase is Phase.CONFIRMED and one.kind == "respiratory_rate_high"]
+    assert told.evidence["computed"] is True, "an alert says so too"
+    assert "computed by the box" in why(told.evidence).en
     assert values(kept, "respiratory_rate") == pytest.approx([34] * len(kept), abs=1)
     engine.ingest([])
     assert engine.derived == []

@@ -24,6 +24,11 @@ from device_drivers.signals import SIGNALS
             "Heart rate 38 /min (limit 40), for 30 s",
         ),
         (
+            {"signal": "heart_rate", "value": 38.0, "limit": 40.0, "held_s": 30.0, "computed": True},
+            "心率 38 次/分（网关推算，限值 40），已 30 秒",
+            "Heart rate 38 /min (computed by the box, limit 40), for 30 s",
+        ),
+        (
             {"signal": "systolic_pressure", "value": 185.0, "limit": 180.0, "held_s": 0.0},
             "收缩压 185 mmHg（限值 180）",
             "Systolic pressure 185 mmHg (limit 180)",

@@ -49,6 +49,7 @@ def test_heart_rate_breathing_and_a_slow_heart_out_of_light(tmp_path: Path) -> N
     alert, values, history = seen["alert"], seen["values"], seen["history"]
     assert alert is not None, "the slow heart was not told"
     assert (alert["kind"], alert["resident_id"], alert["devices"]) == ("heart_rate_low", "r1", [BAND])
+    assert alert["evidence"]["computed"] is True
     (slow,) = [one for one in truths if one.kind == "heart_rate_low"]
     assert slow.at_ns < alert["at"]["ns"] < slow.at_ns + 90 * SECOND_NS, "by the devices' clock"
     assert {name: row["derived"] for name, row in values.items()} == {
