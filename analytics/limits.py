@@ -10,6 +10,10 @@ count neither way. One reading is enough for what is measured now and then by ha
 exercises, and some minutes afterwards, a fast heart or breath begins nothing (`Rule.at_rest`). A pause longer than the
 signal's staleness limit, or a jump of the clock, starts the delay again; an open finding stays open until recovery is
 seen. The time of a step changes nothing, only data does.
+
+A device that measures seldom (two pauses in a row, as a watch does every ten minutes) is heard without any setting: its
+pauses break no delay, so that two of its readings in a row are enough. What comes half an hour and more after the one
+before is measured by hand, and one reading counts. Of a thermometer this is held to be so from its first reading on.
 """
 
 from __future__ import annotations
@@ -43,8 +47,10 @@ NOT_YET = -(2**62)
 LATEST_NS = 2**62
 MIN_READINGS = 2
 VERSION = 1
-PAUSE_FACTOR = 2.5
-"""A device that reports every `reading_interval_s` may miss one report and be half a period late."""
+BY_HAND_NS = 1800 * SECOND_NS
+"""Measurements so far apart are no course of which a second one could be waited for (typical default)."""
+HAND_HELD = frozenset({"body_temperature"})
+"""Measured by hand until a device shows that it measures all the time."""
 
 
 @dataclass(slots=True)
@@ -71,7 +77,9 @@ class _Taken(NamedTuple):
 
 
 class _Pairs(NamedTuple):
-    """Readings with one rule each, all (n,): slot of the device, row of the owner, time, and whether one is at rest."""
+    """Readings with one rule each, all (n,): slot of the device, row of the owner, time, whether one is at rest,
+    measured seldom, measured by hand.
+    """
 
     device: NDArray[Any]
     owner: NDArray[Any]
@@ -79,6 +87,8 @@ class _Pairs(NamedTuple):
     value: NDArray[Any]
     at: NDArray[Any]
     calm: NDArray[Any]
+    seldom: NDArray[Any]
+    alone: NDArray[Any]
 
     def only(self, chosen: NDArray[np.int64]) -> _Pairs:
         """The chosen ones, in this order."""
@@ -104,6 +114,8 @@ class VitalLimits:
         self._rules_of = _rules_by_signal(self.rules, names)
         self._side = np.array([1.0 if rule.side is Side.HIGH else -1.0 for rule in self.rules])
         self._stale_ns = np.array([_stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
+        self._pause_ns = np.array([_stale_ns(name) for name in names], dtype=np.int64)
+        self._hand_held = np.array([name in HAND_HELD for name in names], dtype=np.bool_)
         self._hold_ns = np.array([0 if rule.spot else _stale_ns(rule.signal) for rule in self.rules], dtype=np.int64)
         self._needed = np.array([1 if rule.spot else MIN_READINGS for rule in self.rules], dtype=np.int64)
         self._at_rest = np.array([rule.at_rest for rule in self.rules], dtype=np.bool_)
@@ -126,7 +138,8 @@ class VitalLimits:
                 "owner": Column(np.int64, -1),
                 "worn": Column(np.bool_, True),
                 "computed": Column(np.bool_, False, len(names)),
-                "pause": Column(np.int64, 0, width),
+                "heard": Column(np.int64, NOT_YET, len(names)),
+                "apart": Column(np.bool_, False, len(names)),
                 "since": Column(np.int64, NOT_YET, width),
                 "last": Column(np.int64, NOT_YET, width),
                 "count": Column(np.int64, 0, width),
@@ -145,10 +158,8 @@ class VitalLimits:
         self._arrived = 0
         self._late: list[Finding] = []
 
-    def attach(self, device_id: str, resident_id: str | None, *, reading_interval_s: float = 0.0) -> None:
-        """Start to watch a device. reading_interval_s: how far apart its readings are, for devices that report so
-        seldom that the signal table's staleness limit would break every delay (a spot check every five minutes).
-        """
+    def attach(self, device_id: str, resident_id: str | None) -> None:
+        """Start to watch a device; another resident than before moves it."""
         known = self._devices.get(device_id)
         if known is not None and known.owner.resident_id != resident_id:
             self.detach(device_id)
@@ -161,8 +172,7 @@ class VitalLimits:
             self._devices[device_id] = self._device_at[known.slot] = known
             self._slots.put(device_id, known.slot)
             self._timers["owner"][known.slot] = owner.row
-        interval_ns = int(max(0.0, reading_interval_s) * PAUSE_FACTOR * SECOND_NS)
-        self._timers["pause"][known.slot] = np.maximum(self._stale_ns, interval_ns)
+            self._timers["apart"][known.slot] = self._hand_held
 
     def detach(self, device_id: str) -> None:
         """Stop watching; with the last device of a resident the resident's state goes too (overrides stay)."""
@@ -319,6 +329,7 @@ class VitalLimits:
         device, signal, value, at, order = (np.concatenate(part) for part in zip(*self._queue, strict=True))
         self._queue.clear()
         owner = self._timers["owner"][device]
+        seldom, alone = self._pauses(device, signal, at)
         for column in self._rules_of.T:
             rule = column[signal]
             keep = self._worth_a_look(owner, rule, value)
@@ -328,10 +339,26 @@ class VitalLimits:
                 if not calm.all():
                     latest = before(marks, self._cells["exercised"], who, order[keep])
                     calm |= np.abs(when - latest) > REST_S * SECOND_NS
-                pairs = _Pairs(device[keep], who, which, value[keep], when, calm)
+                pairs = _Pairs(device[keep], who, which, value[keep], when, calm, seldom[keep], alone[keep])
                 for chosen in rounds(who * len(self.rules) + which):
                     self._advance(pairs.only(chosen))
         np.maximum.at(self._cells["exercised"], marks.slot, marks.at)
+
+    def _pauses(
+        self, device: NDArray[Any], signal: NDArray[Any], at: NDArray[Any]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which readings (n,) are of a device that measures seldom, and which of those by hand, each standing alone."""
+        heard, apart = self._timers["heard"], self._timers["apart"]
+        seldom, alone = np.zeros(at.size, np.bool_), np.zeros(at.size, np.bool_)
+        for chosen in rounds(device * len(self._place) + signal):
+            where = device[chosen], signal[chosen]
+            last, now = heard[where], at[chosen]
+            pause = np.abs(now - last)
+            long = pause > self._pause_ns[where[1]]
+            seldom[chosen] = long & apart[where]
+            alone[chosen] = seldom[chosen] & (pause >= BY_HAND_NS)
+            apart[where], heard[where] = long, np.where(long, now, np.maximum(now, last))
+        return seldom, alone
 
     def _owned(self, marks: Marks) -> Marks:
         """Marks of exercise by the slot of the resident, whichever device they come from."""
@@ -346,13 +373,13 @@ class VitalLimits:
 
     def _advance(self, pairs: _Pairs) -> None:
         """One reading for each of many different cells."""
-        device, owner, rule, value, at, calm = pairs
+        device, owner, rule, value, at, calm, seldom, alone = pairs
         cells, timers, side = self._cells, self._timers, self._side[rule]
         was_open = cells["open"][owner, rule]
         beyond = ((value - cells["limit"][owner, rule]) * side >= 0) & (calm | was_open)
         back = (value - cells["clear"][owner, rule]) * side <= 0
-        last, count, pause = timers["last"][device, rule], timers["count"][device, rule], timers["pause"][device, rule]
-        broken = np.abs(at - last) > pause
+        last, count = timers["last"][device, rule], timers["count"][device, rule]
+        broken = (np.abs(at - last) > self._stale_ns[rule]) & ~seldom
         at = np.where(broken, at, np.maximum(at, last))
         going = (count > 0) & ~broken
         since = np.where(going, timers["since"][device, rule], at)
@@ -362,7 +389,8 @@ class VitalLimits:
         timers["since"][device, rule] = since
         timers["count"][device, rule] = readings
 
-        begins = ~was_open & (readings >= self._needed[rule]) & (at - since >= cells["delay"][owner, rule])
+        lasts = (readings >= self._needed[rule]) & (at - since >= cells["delay"][owner, rule])
+        begins = ~was_open & (lasts | (alone & (readings > 0)))
         ends = was_open & self._recovered(owner, rule, at, back & was_open)
         cells["open"][owner, rule] = (was_open | begins) & ~ends
         cells["began"][owner, rule] = np.where(begins, since, cells["began"][owner, rule])
@@ -405,7 +433,7 @@ class VitalLimits:
             evidence["readings"] = readings
         phase = Phase.CLEARED if cleared else Phase.CONFIRMED
         # Rule of succession (Laplace): n readings that all say yes give (n + 1) / (n + 2).
-        seen = max(readings, int(self._needed[column]))
+        seen = readings or int(self._needed[column])
         confidence = (seen + 1) / (seen + 2)
         name = self._device_at[int(pairs.device[i])].device_id
         self._late.append(Finding(episode, rule.kind, owner.resident_id, at_ns, phase, confidence, (name,), evidence))

@@ -206,5 +206,5 @@ def engine_scene() -> Scenario:
         T0,
         at(600),
         frozenset({"fall", "heart_rate_low", "smoke", "signal_lost", "path_down"}),
-        options={"watch": {"lost_after_s": 60, "reading_interval_s": 5}, "home/door": {"lost_after_s": 100}},
+        options={"watch": {"lost_after_s": 60}, "home/door": {"lost_after_s": 100}},
     )

@@ -70,7 +70,7 @@ def test_each_part_gets_what_it_asks_for() -> None:
 def test_options_go_to_the_parts_that_know_them() -> None:
     plain, choosy = Recorder(), Choosy()
     engine = Engine(plain, choosy, TechnicalWatch(), VitalLimits())
-    engine.attach("w", "li", gain=2.0, lost_after_s=60, reading_interval_s=300)
+    engine.attach("w", "li", gain=2.0, lost_after_s=60)
     engine.detach("w")
     assert plain.calls == ["attach w li", "detach w"]
     assert choosy.calls == ["attach w li 2.0", "detach w"]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.limit_table import RULES, LimitError, Override, Rule, Side, effective
-from analytics.limits import VitalLimits
+from analytics.limits import BY_HAND_NS, VitalLimits
 from analytics.slots import Column, SlotTable
 from device_drivers.observations import Observation, Quality, Reading
 from device_drivers.signals import SIGNALS
@@ -161,12 +161,35 @@ def test_stale_data_stops_the_delay_and_leaves_an_open_finding_open() -> None:
     assert brief(found) == [("heart_rate_low", "confirmed", 30.0), ("heart_rate_low", "cleared", 2015.0)]
 
 
-def test_a_device_that_measures_seldom_says_so() -> None:
-    spots = series("w", "body_temperature", ((i * 300, 38.5) for i in range(4)))
-    assert feed(watching(w="li"), spots, 1000, 10) == []
-    detector = VitalLimits()
-    detector.attach("w", "li", reading_interval_s=300)
-    assert brief(feed(detector, spots, 1000, 10)) == [("temperature_high", "confirmed", 300.0)]
+def test_a_device_that_measures_seldom_is_heard_without_any_setting() -> None:
+    every = 600
+    watch = series("w", "heart_rate", ((i * every, 38.0 if i in {2, 5, 6, 7} else 70.0) for i in range(10)))
+    found = feed(watching(w="li"), watch, 10 * every, 10)
+    assert brief(found) == [("heart_rate_low", "confirmed", 6.0 * every), ("heart_rate_low", "cleared", 9.0 * every)]
+    assert found[0].evidence["readings"] == 2
+
+
+def test_two_pauses_make_a_device_one_that_measures_seldom_and_one_short_step_ends_it() -> None:
+    late = series("w", "heart_rate", [(0, 70.0), (20, 38.0), (40, 38.0), (60, 38.0)])
+    assert brief(feed(watching(w="li"), late, 100)) == [("heart_rate_low", "confirmed", 60.0)]
+    now_and_then = series("w", "heart_rate", [(0, 70.0), (5, 70.0), (25, 38.0), (30, 38.0), (50, 38.0), (55, 38.0)])
+    assert feed(watching(w="li"), now_and_then, 100) == []
+
+
+def test_one_measurement_by_hand_is_told_and_a_loose_one_of_a_course_is_not() -> None:
+    assert brief(feed(watching(w="li"), series("w", "body_temperature", [(50, 38.5)]), 100)) == [
+        ("temperature_high", "confirmed", 50.0)
+    ]
+    clip = series("w", "spo2", [(0, 95.0), (4000, 84.0)])
+    found = feed(watching(w="li"), clip, 4100, 10)
+    assert brief(found) == [("spo2_low", "confirmed", 4000.0)]
+    assert (found[0].evidence["readings"], found[0].confidence) == (1, pytest.approx(2 / 3))
+    patch = series("w", "body_temperature", ((s, 38.5 if s == 1600 else 36.5) for s in range(0, 3000, 20)))
+    assert feed(watching(w="li"), patch, 3000, 10) == []
+    wrist = series("w", "body_temperature", ((s, 34.2 if s == 2400 else 36.5) for s in range(0, 6000, 1200)))
+    assert feed(watching(w="li"), wrist, 6000, 10) == []
+    off_for_an_hour = heart("w", (0, 100, 70.0), (4000, 4020, 38.0), (4020, 4100, 70.0))
+    assert feed(watching(w="li"), off_for_an_hour, 4200, 10) == []
 
 
 def test_any_device_of_the_resident_begins_one_episode() -> None:
@@ -325,16 +348,20 @@ class Plain:
         self.fine: list[int] = []
         self.open = False
         self.last: int | None = None
+        self.apart = False
 
     def take(self, value: float, when: int) -> str | None:
-        if self.last is not None and when - self.last > self.stale:
+        pause = when - self.last if self.last is not None else BY_HAND_NS
+        seldom = self.apart and pause > self.stale
+        self.apart, self.last = pause > self.stale, when
+        if self.apart and not seldom:
             self.times = []
-        self.last = when
         beyond = (value - self.rule.limit) * self.sign >= 0
         back = (value - self.rule.clear) * self.sign <= 0
         self.times = [*self.times, when] if beyond else []
         self.fine = [*self.fine, when] if back and self.open else []
-        if not self.open and len(self.times) >= 2 and when - self.times[0] >= self.rule.delay_s * SECOND:
+        lasts = len(self.times) >= 2 and when - self.times[0] >= self.rule.delay_s * SECOND
+        if not self.open and (lasts or (self.times and seldom and pause >= BY_HAND_NS)):
             self.open, self.fine = True, []
             return "confirmed"
         if self.open and len(self.fine) >= 2 and when - self.fine[0] >= self.stale:
@@ -349,7 +376,7 @@ class Plain:
         st.tuples(
             st.sampled_from(["a", "b", "c"]),
             st.sampled_from([38.0, 39.0, 42.0, 46.0, 70.0, 125.0, 135.0, 140.0]),
-            st.sampled_from([1, 3, 8, 14, 20]),
+            st.sampled_from([1, 3, 8, 14, 20, 20, 1900]),
             st.booleans(),
         ),
         max_size=120,
