@@ -37,7 +37,7 @@ from analytics.vitals.weight import WeightGain
 from analytics.waves.readings import WaveReadings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -171,9 +171,9 @@ class Engine:
             if take is not None:
                 take(resident_id, care)
 
-    def remember(self) -> dict[str, dict[str, Any]]:
-        """What the parts have learned of residents, as plain JSON: part -> resident -> state."""
-        return {part.memory: part.remember() for part in self._parts if hasattr(part, "remember")}  # type: ignore[attr-defined]
+    def remember(self, only: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+        """What the parts have learned of these residents (None: of all), as plain JSON: part -> resident -> state."""
+        return {part.memory: part.remember(only) for part in self._parts if hasattr(part, "remember")}  # type: ignore[attr-defined]
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Go on from what was learned; to be called before devices are attached."""

@@ -1,7 +1,8 @@
 """What a detector has learned, as plain JSON and back: rows of its tables, so that a restart does not begin anew.
 
-A detector that learns offers `memory` (its name), `remember()` (resident -> plain state) and `recall(states)`, which is
-called before devices are attached. A state that does not fit (another version) is left out; nothing else suffers.
+A detector that learns offers `memory` (its name), `remember(only)` (resident -> plain state, of these residents, None:
+of all; so many can be saved a few at a time) and `recall(states)`, which is called before devices are attached. A state
+that does not fit (another version) is left out; nothing else suffers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -40,12 +41,6 @@ class UnfitStateError(ValueError):
 def row_state(table: SlotTable, row: int, names: Iterable[str]) -> Plain:
     """One row's columns as plain JSON: NaN becomes None."""
     return {name: _plain(np.asarray(table[name][row]).tolist()) for name in names}
-
-
-def rows_state(table: SlotTable, rows: Sequence[int], names: Iterable[str]) -> list[Plain]:
-    """The same of many rows at once."""
-    columns = {name: [_plain(value) for value in table[name][rows].tolist()] for name in names}
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
 
 
 def restore_row(table: SlotTable, row: int, state: Mapping[str, Any], names: Iterable[str]) -> None:

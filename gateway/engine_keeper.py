@@ -129,6 +129,10 @@ class EngineKeeper:
                 self.engine.attach(device_id, resident_id, **self._options.get(device_id, {}))
             self._unknown.heard_s.pop(device_id, None)
         self.assigned = dict(assignments)
+        watched = set(assignments.values())
+        for residents in self._learned.values():
+            for resident_id in residents.keys() - watched:
+                del residents[resident_id]
         return True
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
@@ -136,11 +140,12 @@ class EngineKeeper:
         self._learned = {part: dict(residents) for part, residents in states.items()}
         self.engine.recall(self._learned)
 
-    def remember(self) -> Mapping[str, Mapping[str, Any]]:
-        """What the engine has learned of residents by now; a part that is exchanged goes on from there."""
-        for part, residents in self.engine.remember().items():
-            self._learned[part] = residents
-        return self._learned
+    def remember(self, only: Collection[str] | None = None) -> Mapping[str, Mapping[str, Any]]:
+        """What the engine has learned of these residents (None: all) by now; an exchanged part goes on from there."""
+        states = self.engine.remember(only)
+        for part, residents in states.items():
+            self._learned.setdefault(part, {}).update(residents)
+        return states
 
     def set_care(self, care: Mapping[str, Care]) -> None:
         """What is set for the residents; whoever is not named has the usual settings."""

@@ -88,6 +88,7 @@ RETAIN_S = 3600.0
 SNIPPETS_S = 2.0
 LEARN_S = 600.0
 MEMORY_S = 600.0
+SAVED_AT_ONCE = 100
 LOOK_S = 2.0
 
 
@@ -520,8 +521,12 @@ class Gateway:
             await self.registry_changed()
 
     async def _save_learned(self) -> None:
-        """What the analysis has learned of residents outlives a restart."""
-        await self.in_database(save_learned, self.database, self.pipeline.keeper.remember(), self.clock())
+        """What the analysis has learned of residents outlives a restart. A few at a time: no alarm waits for it."""
+        keeper = self.pipeline.keeper
+        residents = sorted({who for who in keeper.assigned.values() if who is not None})
+        for first in range(0, len(residents), SAVED_AT_ONCE):
+            some = residents[first : first + SAVED_AT_ONCE]
+            await self.in_database(save_learned, self.database, keeper.remember(some), self.clock())
 
     async def _retain(self) -> None:
         with contextlib.suppress(StoreUnavailableError):

@@ -29,8 +29,8 @@ from analytics.apnoea.events import (
 from analytics.clocks import CHINA_S, DAY_S, SECOND_NS, SiteTime
 from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_codes
 from analytics.findings import Evidence, Finding, Phase
-from analytics.memory import UnfitStateError, restore_row, rows_state
-from analytics.owners import Owner, owner_key
+from analytics.memory import UnfitStateError, restore_row, row_state
+from analytics.owners import Owner, of_residents, owner_key
 from analytics.slots import Column, SlotTable, rounds
 from analytics.waves import rates
 from analytics.waves.lane import Due, Lane
@@ -38,7 +38,7 @@ from analytics.waves.ring import LATEST_NS, Batch
 from device_drivers.observations import DeviceEvent, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -216,20 +216,22 @@ class ApnoeaWatch:
         if owner is not None:
             self._write(owner)
 
-    def remember(self) -> dict[str, dict[str, Any]]:
+    def remember(self, only: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """What is counted of each resident's night, by device, and the last night that was told, as plain JSON."""
-        people = [one for one in self._owners.values() if one.resident_id is not None]
-        states: dict[str, dict[str, Any]] = {
-            str(one.resident_id): {"told": one.said_night, "devices": {}} for one in people
+        states = {}
+        for who, owner in of_residents(self._owners, only):
+            devices = {device_id: self._counts(device_id) for device_id in sorted(owner.devices)}
+            state = {"told": owner.said_night, "devices": {name: counts for name, counts in devices.items() if counts}}
+            if state["devices"] or owner.said_night != NEVER:
+                states[who] = state
+        return states
+
+    def _counts(self, device_id: str) -> dict[str, Any]:
+        return {
+            name: row_state(stream.sums, stream.lane.slots[device_id], _COUNTED)
+            for name, stream in self._streams.items()
+            if device_id in stream.lane.slots
         }
-        for name, stream in self._streams.items():
-            devices = stream.lane.slots
-            counted = rows_state(stream.sums, list(devices.values()), _COUNTED)
-            for device_id, counts in zip(devices, counted, strict=True):
-                state = states.get(self._owner_of[device_id].resident_id or "")
-                if state is not None:
-                    state["devices"].setdefault(device_id, {})[name] = counts
-        return {who: state for who, state in states.items() if state["devices"] or state["told"] != NEVER}
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Go on counting in the same night; what does not fit is left out."""

@@ -35,7 +35,7 @@ from analytics.vitals.charts import Charts
 from device_drivers.observations import DeviceEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from analytics.care import Care
     from device_drivers.observations import Observation
@@ -133,9 +133,10 @@ class HabitWatch:
         if home is not None:
             home.care = care
 
-    def remember(self) -> dict[str, dict[str, Any]]:
+    def remember(self, only: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """What was learned of each resident, as plain JSON."""
-        return {who: self._state(home) for who, home in self._homes.items()}
+        wanted = self._homes if only is None else self._homes.keys() & only
+        return {who: self._state(self._homes[who]) for who in wanted}
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:
         """Go on from what was learned; what does not fit is left out."""

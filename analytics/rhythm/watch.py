@@ -18,6 +18,7 @@ from analytics.columns import SIGNAL_CODE, Columns, Slots, everything, wanted_co
 from analytics.findings import Evidence, Finding, Phase
 from analytics.limit_table import RULES, effective
 from analytics.memory import UnfitStateError, restore_row, row_state
+from analytics.owners import of_residents
 from analytics.rhythm.episodes import HIGHEST_MS, LOWEST_MS, SECOND_NS, Course, Past, advance, fresh, sums_of
 from analytics.rhythm.irregularity import thousandths
 from analytics.rhythm.model import DELAY, END, SHIPPED, Line
@@ -29,7 +30,7 @@ from analytics.vitals.exercise import REST_S, Exercise, before
 from device_drivers.observations import Quality, Reading, Samples
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -169,13 +170,13 @@ class RhythmWatch:
             self._write_limits(owner)
             self._close_switched_off(owner)
 
-    def remember(self) -> dict[str, dict[str, Any]]:
+    def remember(self, only: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """The latest beats of each resident and what goes on, as plain JSON."""
         self._settle()
         return {
-            owner.resident_id: row_state(self._table, owner.row, _NAMES)
-            for owner in self._owners.values()
-            if owner.resident_id is not None and owner.newest_ns != NEVER
+            who: row_state(self._table, owner.row, _NAMES)
+            for who, owner in of_residents(self._owners, only)
+            if owner.newest_ns != NEVER
         }
 
     def recall(self, states: Mapping[str, Mapping[str, Any]]) -> None:

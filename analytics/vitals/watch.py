@@ -17,7 +17,7 @@ from analytics.clocks import CHINA_S, MINUTE_NS, SiteTime
 from analytics.columns import Columns, Slots, coded, everything
 from analytics.findings import Evidence, Finding, Phase
 from analytics.memory import UnfitStateError, keep, restore_row, row_state
-from analytics.owners import Owner, owner_key
+from analytics.owners import Owner, of_residents, owner_key
 from analytics.vitals.charts import Charts
 from analytics.vitals.exercise import CADENCE
 from analytics.vitals.minutes import REASONS, Batch, Merged, Minutes
@@ -30,7 +30,7 @@ from analytics.vitals.quality_table import COLUMNS
 from device_drivers.observations import DeviceEvent, Quality, Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -135,16 +135,12 @@ class VitalWatch:
             self._absorb()
             self._write_care(owner)
 
-    def remember(self) -> dict[str, dict[str, Any]]:
+    def remember(self, only: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
         """The charts and the running night of each resident, as plain JSON. Nothing before the first minute."""
         if self._minute is None:
             return {}
         day = self._day(self._minute)
-        return {
-            owner.resident_id: self._state(owner, day)
-            for owner in self._owners.values()
-            if owner.resident_id is not None
-        }
+        return {who: self._state(owner, day) for who, owner in of_residents(self._owners, only)}
 
     def _state(self, owner: Owner, day: int) -> dict[str, Any]:
         return {

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import select
+from sqlalchemy.dialects import sqlite
 
 from gateway.models import LearnedRow, ResidentRow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sqlalchemy import Table
+
     from gateway.database import Database
 
 States = dict[str, dict[str, Any]]
 """part -> resident -> state"""
+_ROW = sqlite.insert(cast("Table", LearnedRow.__table__))
+_REPLACE = _ROW.on_conflict_do_update(
+    index_elements=["resident_id", "part"], set_={"state": _ROW.excluded.state, "saved_ns": _ROW.excluded.saved_ns}
+)
 
 
 def read_learned(database: Database) -> States:
@@ -35,9 +42,13 @@ def learned_of(database: Database, resident_id: str, part: str) -> tuple[dict[st
 
 def save_learned(database: Database, states: Mapping[str, Mapping[str, Any]], now_ns: int) -> None:
     """Replace what is known of these residents; of others it stays. Whoever is not registered is left out."""
+    everybody = set().union(*states.values())
     with database.write() as session:
-        known = set(session.scalars(select(ResidentRow.id)))
-        for part, residents in states.items():
-            for resident_id in residents.keys() & known:
-                state = dict(residents[resident_id])
-                session.merge(LearnedRow(resident_id=resident_id, part=part, state=state, saved_ns=now_ns))
+        known = set(session.scalars(select(ResidentRow.id).where(ResidentRow.id.in_(everybody))))
+        rows = [
+            {"resident_id": resident_id, "part": part, "state": dict(residents[resident_id]), "saved_ns": now_ns}
+            for part, residents in states.items()
+            for resident_id in residents.keys() & known
+        ]
+        if rows:
+            session.execute(_REPLACE, rows)
