@@ -97,9 +97,9 @@ class Batcher:
         elif follow:
             self._follow(first - self._start)
 
-    def _follow(self, late_us):
-        self._start += late_us // 4
-        period = self._period_ns + late_us * 1000 // (32 * self._count)
+    def _follow(self, late_us, share=4, patience=32):
+        self._start += late_us // share
+        period = self._period_ns + late_us * 1000 // (patience * self._count)
         tenth = self._nominal_ns // 10
         self._period_ns = min(max(period, self._nominal_ns - tenth), self._nominal_ns + tenth)
 
@@ -117,15 +117,18 @@ class Beside(Batcher):
     A frame has one time for all its blocks: the samples of a cut lie between two of the sensor, on the straight line,
     so that the first is at that time. A second of which more than two samples are missing at its beginning is left
     out. `most_s` seconds are held at most.
+
+    Each read bounds the times: the newest sample had been taken, the next one had not. They move only when a read
+    contradicts them, so that no rhythm of reading shows in a wave whose beats are looked at.
     """
 
     SHARES = 256
+    PATIENCE = 4
 
     def __init__(self, rate_mhz, channels, most_s=4):
         super().__init__(rate_mhz, 2 * channels)
         self._channels = channels
         self._most = most_s * self._count * self._sample_bytes
-        self._read_us = 0
 
     def hold(self, counts, now_us, gap=False):
         """Keep samples read at `now_us`. gap: samples were lost before these, and what was held ends there."""
@@ -135,8 +138,7 @@ class Beside(Batcher):
         if not counts:
             return
         self._held.extend(counts)
-        self._read_us = now_us
-        self._place(len(self._held) // self._sample_bytes, now_us, False)
+        self._bound(len(self._held) // self._sample_bytes, now_us)
         if len(self._held) > self._most:
             self._cut(len(self._held) - self._most)
 
@@ -144,17 +146,28 @@ class Beside(Batcher):
         """(rate in mHz, counts) from start to end, None where nothing was taken. What was before is gone."""
         if not self._held:
             return None
-        self._place(len(self._held) // self._sample_bytes, self._read_us, True)
         period = self._period_ns
         before = max(0, 1000 * (start_us - self._start) // period)
         self._cut(min(before * self._sample_bytes, len(self._held)))
         behind = 1000 * (start_us - self._start)
-        wanted = -(-1000 * (end_us - start_us) // period)
+        wanted = (1000 * (end_us - start_us) + period // 2) // period  # the next cut begins half a sample later or more
         number = min(wanted, len(self._held) // self._sample_bytes - 1)
         if behind < -2 * period or number < 1:
             return None
         share = min(max(0, behind * self.SHARES // period), self.SHARES)
         return 10**12 // period, self._between(number, share)
+
+    def _bound(self, samples, now_us):
+        if self._start is None:
+            self._place(samples, now_us, False)
+            return
+        since = 1000 * (now_us - self._start) - (samples - 1) * self._period_ns
+        if abs(since) > 1000 * SECOND:
+            self._place(samples, now_us, False)
+        elif since < 0:
+            self._follow(since // 1000, 1, self.PATIENCE)
+        elif since > self._period_ns:
+            self._follow((since - self._period_ns) // 1000, 1, self.PATIENCE)
 
     def _between(self, number, share):
         """So many samples, each `share` of the way from one of the sensor to its next."""
