@@ -23,6 +23,8 @@ LOWEST_HZ, HIGHEST_HZ = 0.4, 4.5
 POINTS = 200
 DIVIDING = 0.6
 """Share of the dividing gain beside the subtracting one."""
+FLAT = 1e-6
+"""What varies less than this share of its steady part is the rounding of a 32-bit number: the channel is flat."""
 _TINY = 1e-9
 _FIRST, _LAST = int(np.ceil(LOWEST_HZ * WINDOW_S)), int(HIGHEST_HZ * WINDOW_S)
 """Bins of a window's Fourier transform that lie between LOWEST_HZ and HIGHEST_HZ."""
@@ -50,7 +52,8 @@ def magnitudes(window: NDArray[np.float64]) -> NDArray[np.float64]:
     both = np.concatenate([whole.real, whole.imag], axis=-1) @ _TABLE * (2.0 / size)
     height = np.hypot(both[..., : len(RATES)], both[..., len(RATES) :])
     top = height.max(axis=-1, keepdims=True)
-    return np.where(top > _TINY, height / np.where(top > _TINY, top, 1.0), np.nan)
+    floor = np.maximum(_TINY, FLAT * np.abs(window.mean(axis=-1, keepdims=True)))
+    return np.where(top > floor, height / np.where(top > floor, top, 1.0), np.nan)
 
 
 def freed(pulse: NDArray[np.float64], usual: NDArray[np.float64], moved: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -76,6 +76,16 @@ def test_noise_and_flat_lines_get_no_answer() -> None:
     assert np.isfinite(said.confidence).all()
 
 
+def test_a_channel_that_only_rounds_is_flat() -> None:
+    """A colour that shows nothing is set on the grid as 32-bit numbers: their last digit is no pulse."""
+    chance = np.random.default_rng(4)
+    flat = np.float32(0.343) + np.float32(2**-25) * chance.integers(-1, 2, size=200)
+    times = np.arange(200) / 25
+    height = magnitudes(np.stack([0.5 + 0.0005 * np.sin(2 * np.pi * 1.3 * times), flat]))
+    assert RATES[height[0].argmax()] == 78
+    assert np.isnan(height[1]).all()
+
+
 def test_what_was_known_can_be_forgotten() -> None:
     tracker, fresh = PulseTracker(1), PulseTracker(1)
     parts = list(evaluation.windows(run()))
