@@ -39,7 +39,7 @@ from gateway.channels.mqtt_channel import MqttChannel
 from gateway.consents import Consents
 from gateway.context import Context, HealthItem
 from gateway.daily import duties as daily
-from gateway.daily.learned_book import read_learned, save_learned
+from gateway.daily.learned_book import SAVED_AT_ONCE, read_learned, save_learned
 from gateway.database import is_damage
 from gateway.device_commands import NotConnectedError
 from gateway.interruptions import Interruptions, gone, open_faults, restless_and_online, ways_of
@@ -88,7 +88,6 @@ RETAIN_S = 3600.0
 SNIPPETS_S = 2.0
 LEARN_S = 600.0
 MEMORY_S = 600.0
-SAVED_AT_ONCE = 100
 LOOK_S = 2.0
 
 

@@ -23,6 +23,7 @@ from analytics.habits.watch import HOMES_A_STEP, HabitWatch
 from gateway.cli.bench import bench_app, machine
 from gateway.cli.setup import out
 from gateway.cli.vital_load import START_NS, VitalLoad, learned_day
+from gateway.daily.learned_book import SAVED_AT_ONCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +83,7 @@ def measure(residents: int, seconds: int, say: Say = lambda _: None) -> dict[str
         taken["ingest"].append(between - begun)
         observations += len(batch)
         say(second + 1)
+    remembering = _remembering(engine, residents)
     gc.unfreeze()
     both = np.add(taken["ingest"], taken["step"])
     return {
@@ -92,8 +94,20 @@ def measure(residents: int, seconds: int, say: Say = lambda _: None) -> dict[str
         **{f"{name}_ms": _spread(np.array(values)) for name, values in taken.items()},
         "both_ms": _spread(both),
         "parts_ms": {name: {k: round(1e3 * v / seconds, 3) for k, v in one.items()} for name, one in spent.items()},
+        "remember_ms": _spread(np.array(remembering)),
         "day_turn": day_turn(residents),
     }
+
+
+def _remembering(engine: Engine, residents: int) -> list[float]:
+    """Seconds of a core for what is saved of residents every ten minutes, a few at a time."""
+    spent = []
+    for first in range(0, residents, SAVED_AT_ONCE):
+        some = [f"r{n}" for n in range(first, min(first + SAVED_AT_ONCE, residents))]
+        begun = time.process_time()
+        engine.remember(some)
+        spent.append(time.process_time() - begun)
+    return spent
 
 
 def growth(results: list[dict[str, Any]]) -> float:
@@ -161,6 +175,8 @@ def _times(results: list[dict[str, Any]]) -> Table:
         for what in ("ingest", "step", "both"):
             times = (f"{one[f'{what}_ms'][name]:g}" for name in SPREAD)
             table.add_row(str(one["residents"]), str(one["observations_per_second"]), what, *times)
+        times = (f"{one['remember_ms'][name]:g}" for name in SPREAD)
+        table.add_row(str(one["residents"]), "", f"remembering {SAVED_AT_ONCE} of them", *times)
         turn = one["day_turn"]
         what = f"end of the day, 04:00, over {turn['steps']} s"
         table.add_row(str(one["residents"]), "", what, "", "", f"{turn['worst_ms']:g}")

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 States = dict[str, dict[str, Any]]
 """part -> resident -> state"""
+SAVED_AT_ONCE = 100
+"""Of so many residents in one transaction: alerts wait for no more."""
 _ROW = sqlite.insert(cast("Table", LearnedRow.__table__))
 _REPLACE = _ROW.on_conflict_do_update(
     index_elements=["resident_id", "part"], set_={"state": _ROW.excluded.state, "saved_ns": _ROW.excluded.saved_ns}

@@ -34,7 +34,7 @@ def test_figures_of_a_small_load(tmp_path: Path) -> None:
     assert (few["residents"], many["residents"]) == (4, 40)
     assert many["observations_per_second"] > 40 * 3
     assert {"VitalLimits", "VitalWatch", "HabitWatch", "RhythmWatch"} <= set(many["parts_ms"])
-    for what in ("ingest_ms", "step_ms", "both_ms"):
+    for what in ("ingest_ms", "step_ms", "both_ms", "remember_ms"):
         assert 0 < many[what]["median"] <= many[what]["p99"] <= many[what]["worst"]
     turn = many["day_turn"]
     assert turn["steps"] == 1
