@@ -95,7 +95,7 @@ def measure(residents: int, seconds: int, say: Say = lambda _: None) -> dict[str
         "both_ms": _spread(both),
         "parts_ms": {name: {k: round(1e3 * v / seconds, 3) for k, v in one.items()} for name, one in spent.items()},
         "remember_ms": _spread(np.array(remembering)),
-        "day_turn": day_turn(residents),
+        "day_turn_ms": day_turn(residents),
     }
 
 
@@ -119,7 +119,7 @@ def growth(results: list[dict[str, Any]]) -> float:
 def day_turn(residents: int) -> dict[str, float]:
     """04:00, when the day of everybody has ended and goes into what is known of them: milliseconds of a core.
 
-    steps: how many seconds it is spread over. worst_ms: the longest of them. total_ms: all of them.
+    steps: how many seconds it is spread over. total: all of them. median, p99, worst: of one.
     """
     watch, load = HabitWatch(), VitalLoad(residents)
     watch.recall(load.learned()["habits"])
@@ -138,7 +138,7 @@ def day_turn(residents: int) -> dict[str, float]:
         watch.step(dawn + second * SECOND_NS)
         spent.append(time.process_time() - begun)
     gc.unfreeze()
-    return {"steps": most, "worst_ms": round(1e3 * max(spent), 1), "total_ms": round(1e3 * sum(spent), 1)}
+    return {"steps": most, "total": round(1e3 * sum(spent), 1), **_spread(np.array(spent))}
 
 
 def _watch_parts(engine: Engine) -> dict[str, dict[str, float]]:
@@ -175,11 +175,9 @@ def _times(results: list[dict[str, Any]]) -> Table:
         for what in ("ingest", "step", "both"):
             times = (f"{one[f'{what}_ms'][name]:g}" for name in SPREAD)
             table.add_row(str(one["residents"]), str(one["observations_per_second"]), what, *times)
-        times = (f"{one['remember_ms'][name]:g}" for name in SPREAD)
-        table.add_row(str(one["residents"]), "", f"remembering {SAVED_AT_ONCE} of them", *times)
-        turn = one["day_turn"]
-        what = f"end of the day, 04:00, over {turn['steps']} s"
-        table.add_row(str(one["residents"]), "", what, "", "", f"{turn['worst_ms']:g}")
+        dawn = f"04:00, a step of {one['day_turn_ms']['steps']}"
+        for what, name in ((f"remembering {SAVED_AT_ONCE}", "remember_ms"), (dawn, "day_turn_ms")):
+            table.add_row(str(one["residents"]), "", what, *(f"{one[name][spread]:g}" for spread in SPREAD))
     return table
 
 
