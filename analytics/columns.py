@@ -134,6 +134,9 @@ class Slots:
         self._table: NDArray[np.int64] | None = None
         self._made_for: tuple[Names, int] | None = None
 
+    def __contains__(self, device_id: str) -> bool:
+        return device_id in self._slot_of
+
     def put(self, device_id: str, slot: int) -> None:
         """The device has this slot from now on."""
         self._slot_of[device_id] = slot

@@ -51,6 +51,8 @@ BED_FRESH_NS = 3600 * SECOND_NS
 NOON_MIN = 12 * 60
 VERSION = 1
 _SIGNS = frozenset({"heart_rate", "body_movement"})
+_WHERE = "latitude"
+"""A device that says where on earth it is, is heard from everywhere: its heart rate says nothing of being at home."""
 _QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
 _LEVELS = frozenset({"room_temperature", "sleep_turns"})
 _ROOMS = frozenset({"presence", "occupancy", "motion"})
@@ -83,6 +85,7 @@ class HomeWatch:
         _SIGNS
         | _ROOMS
         | {"bed_occupancy", "room", "door", "vibration", "button", "help_button", "room_temperature", "sleep_turns"}
+        | {_WHERE}
     )
 
     def __init__(self, offset_s: Callable[[int], int] = lambda _: CHINA_S) -> None:
@@ -97,7 +100,8 @@ class HomeWatch:
         self._home_of: dict[str, _Home] = {}
         self._care: dict[str, Care] = {}
         self._rows = Slots()
-        self._signs: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+        self._roaming = Slots()
+        self._signs: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]] = []
         self._rooms = SteadyRooms()
         self._found: list[Finding] = []
 
@@ -126,6 +130,8 @@ class HomeWatch:
         self._absorb()
         del home.devices[device_id]
         self._rows.remove(device_id)
+        if device_id in self._roaming:
+            self._roaming.remove(device_id)
         home.beds.pop(device_id, None)
         self._rooms.forget(device_id)
         for rule in [rule for rule, device in home.by.items() if device == device_id]:
@@ -186,7 +192,7 @@ class HomeWatch:
             self._take_one(self._home_at[int(row[i])], columns.observations[chosen[i]])
         quick = plain & ~in_order & (value > 0)
         if quick.any():
-            self._signs.append((row[quick], received[quick]))
+            self._signs.append((row[quick], received[quick], self._roaming.of(columns, chosen[quick]) >= 0))
 
     def _take_one(self, home: _Home, o: Observation) -> None:
         """One observation of a home, with all clocks as they are then."""
@@ -194,9 +200,11 @@ class HomeWatch:
         if type(o) is Reading:
             if o.value is None or o.quality is not Quality.GOOD or o.value != o.value:
                 return
-            if o.signal in _SIGNS and o.value > 0:
+            if o.signal == _WHERE and o.device_id not in self._roaming:
+                self._roaming.put(o.device_id, 0)
+            elif o.signal in _SIGNS and o.value > 0:
                 self._ring(home, at)
-                self._sign(home, at, "")
+                (self._alive if o.device_id in self._roaming else self._sign)(home, at, "")
             if o.signal in _LEVELS or (o.signal == "body_movement" and o.value >= TURN_MOVEMENT):
                 self._ring(home, at)
                 self._reading(home, o)
@@ -226,7 +234,7 @@ class HomeWatch:
         """Readings that show life: clocks that ran out before them ring, then all begin anew."""
         if not self._signs:
             return
-        row, at = (np.concatenate(part) for part in zip(*self._signs, strict=True))
+        row, at, roams = (np.concatenate(part) for part in zip(*self._signs, strict=True))
         self._signs.clear()
         t, n = self._table, self._table.capacity
         first, last = np.full(n, NEVER, dtype=np.int64), np.full(n, -1, dtype=np.int64)
@@ -241,7 +249,7 @@ class HomeWatch:
         for i in np.flatnonzero(~calm[row]):
             home = self._home_at[int(row[i])]
             self._ring(home, int(at[i]))
-            self._sign(home, int(at[i]), "")
+            (self._alive if roams[i] else self._sign)(home, int(at[i]), "")
 
     def _ring(self, home: _Home, now_ns: int) -> None:
         for rule, at_ns in self._table.ring(home.row, now_ns):
@@ -383,12 +391,17 @@ class HomeWatch:
 
     def _sign(self, home: _Home, at: int, device_id: str) -> None:
         """Somebody lives and is at home."""
+        home.away = False
+        for name in ("left", "not_back"):
+            self._stop(home, name, at)
+        self._alive(home, at, device_id)
+
+    def _alive(self, home: _Home, at: int, device_id: str) -> None:
+        """Somebody lives, wherever they are."""
         t = self._table
         t["sign"][home.row] = max(int(t["sign"][home.row]), at)
-        home.away = False
-        for name in ("left", "quiet", "not_back"):
-            self._stop(home, name, at)
-        if t["span"][home.row] > 0:
+        self._stop(home, "quiet", at)
+        if t["span"][home.row] > 0 and not home.away:
             home.by[_QUIET] = device_id or home.by.get(_QUIET, "")
             self._table.put(home.row, _QUIET, int(t["sign"][home.row] + t["span"][home.row]))
         self._mark(home)

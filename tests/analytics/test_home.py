@@ -231,6 +231,37 @@ def test_away_from_home_nothing_is_missed_until_the_usual_time() -> None:
     assert live(back, 8)[0] == [("no_sign_of_life", "confirmed", 7.0)]
 
 
+def wearing(*, roams: bool, until: float) -> list[Observation]:
+    """A watch heard every quarter of an hour; one that roams has told where on earth it is."""
+    where = [read("watch", "latitude", 31.2, -1)] if roams else []
+    return [*where, *(read("watch", "heart_rate", 70.0, i / 4) for i in range(int(until * 4) + 1))]
+
+
+def test_a_watch_heard_from_everywhere_says_nothing_of_being_at_home() -> None:
+    care = Care(back_by_min=18 * 60)
+    out = [said("door", "door", "open", 1), said("door", "door", "closed", 1.02)]
+    back = said("hall", "motion", "active", 8)
+
+    def found(*, roams: bool) -> Any:
+        watch = home(care)
+        watch.attach("watch", "li")
+        both = live([*out, *wearing(roams=roams, until=9), back], 10, watch=watch)[0]
+        watch.detach("watch")
+        watch.detach("watch")
+        return both
+
+    assert found(roams=True) == [("not_back", "confirmed", 6.0), ("not_back", "cleared", 8.0)]
+    assert found(roams=False) == []
+
+
+def test_a_watch_heard_from_everywhere_is_still_a_sign_of_life() -> None:
+    watch = home()
+    watch.attach("watch", "li")
+    assert live([said("hall", "motion", "active", 0.5), *wearing(roams=True, until=5)], 11, watch=watch)[0] == [
+        ("no_sign_of_life", "confirmed", 9.0)
+    ]
+
+
 def test_the_main_door_at_night_with_dementia() -> None:
     opened = [said("door", "door", "open", 14), said("door", "door", "closed", 14.5)]
     found, _ = live(opened, 15, Care(quiet_min=0, dementia=True))
