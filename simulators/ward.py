@@ -1,11 +1,12 @@
 """A simulated ward: residents who live, sleep, go out and fall ill, with sensors that err; all from one seed.
 
-Every minute gives what a wristband, a bed sensor, motion sensors, a door, a thermometer and, for those with dementia, a
-tag heard by the rooms' receivers would send. What is true is known: `truths` (somebody must be told) and `artefacts`
-(nobody should be). First the ward lives for some days in which nothing is planned, so that habits and personal levels
-can be learned. The bodies are made up: circadian heart rate with autocorrelated noise, breathing and oxygen around each
-one's own level, nights with exits, days with visits to the bathroom, rests and outings (`ward_people`). It is no
-recording, and figures from it say how rules behave, not how well people are served.
+Every minute gives what a wristband, a bed sensor, motion sensors, a door, a thermometer, what is measured by hand
+(`ward_meters`) and, for those with dementia, a tag heard by the rooms' receivers would send. Every second wristband has
+a network of its own and is heard while its owner is out. What is true is known: `truths` (somebody must be told) and
+`artefacts` (nobody should be). First the ward lives for some days in which nothing is planned, so that habits and
+personal levels can be learned. The bodies are made up: circadian heart rate with autocorrelated noise, breathing and
+oxygen around each one's own level, nights with exits, days with visits to the bathroom, rests and outings
+(`ward_people`). It is no recording, and figures from it say how rules behave, not how well people are served.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from device_drivers.observations import DeviceEvent, Reading
+from device_drivers.observations import DeviceEvent, Quality, Reading
+from simulators import ward_meters
 from simulators.ward_bodies import DAY_MIN, MINUTE_NS, SECOND_NS, Bodies
 from simulators.ward_people import is_sunday, nights, people
 from simulators.ward_plan import ARTEFACTS, EVENTS, Plan, Truth
@@ -32,11 +34,14 @@ BEFORE_DAYS = 16
 """Lived before: 14 whole days from 04:00 to 04:00 are learned."""
 SAFE_ZONES = ("bedroom", "living_room", "corridor")
 HOME = frozenset({"lies at home", "stuck in the bathroom", "quiet day", "late back", "gone"})
+HOME |= {"not back", "stays in bed"}
 """During these nothing else is done at home."""
 WITH_TAG = frozenset({"door at night", "at the gate", "gone", "past the gate", "tag silent"})
-WITHOUT_TAG = frozenset({"late back"})
+WITHOUT_TAG = frozenset({"late back", "not back"})
 BY_DAY = frozenset({"lies at home", "stuck in the bathroom", "quiet day", "late back", "fridge open", "cold room"})
 BY_DAY |= {"exercise", "taken off", "at the gate", "gone", "past the gate", "dead motion sensor"}
+BY_DAY |= {"hot room", "stove on", "smoke", "gas leak", "water leak", "help call"}
+BACK_BY_MIN = 19 * 60
 TAG_SILENT = frozenset({"gone", "tag silent"})
 
 
@@ -62,7 +67,9 @@ class Ward:
         for name, plan in ARTEFACTS.items():
             self.artefacts += self._plan(name, plan, max(1, residents * days // plan.every))
         self._by_hour: dict[int, list[Truth]] = {}
+        self._of: dict[int, list[Truth]] = {}
         for truth in [*self.truths, *self.artefacts]:
+            self._of.setdefault(truth.resident, []).append(truth)
             for hour in range(truth.begin // 60, truth.end // 60 + 1):
                 self._by_hour.setdefault(hour, []).append(truth)
         self._at: dict[int, list[Observation]] = {}
@@ -85,11 +92,18 @@ class Ward:
         for number in range(self.residents):
             for site in (*SITES, "tag") if self.has_dementia(number) else SITES:
                 yield f"{site}-{number}", f"r{number}", PLACES.get(site, "")
+            for site, place in ward_meters.sites(number).items():
+                yield f"{site}-{number}", f"r{number}", place
 
     @staticmethod
     def has_dementia(number: int) -> bool:
         """Whether doors are watched at night and a tag is carried."""
         return number % 2 == 1
+
+    @staticmethod
+    def is_back_early(number: int) -> bool:
+        """Whether somebody is usually home again by BACK_BY_MIN."""
+        return number % 4 == 0
 
     def minute(self, minute: int) -> list[Observation]:
         """What all devices send in one minute, in order of time; to be asked for one after the other."""
@@ -109,33 +123,55 @@ class Ward:
             who, day = int(self._chance.integers(self.residents)), self.before + int(self._chance.integers(self.days))
             begin = self._when(name, who, day, plan.minutes)
             end = begin + plan.minutes
-            wrong_one = name in (WITHOUT_TAG if self.has_dementia(who) else WITH_TAG)
             outside = begin < self.watched + 60 or end + 60 > self.minutes
-            if wrong_one or outside or self._busy[who, begin - 60 : end + 90].any():
+            if not self._can(who, name) or outside or self._busy[who, begin - 60 : end + 90].any():
                 continue
             self._busy[who, begin - 60 : end + 90] = True
             out.append(Truth(who, name, plan.kinds, plan.also, begin, end))
-            if name == "late morning":
+            if name in {"late morning", "stays in bed"}:
                 self._night[who, day, 1] = end
         return out
+
+    def _can(self, who: int, name: str) -> bool:
+        """Whether something can happen to somebody."""
+        if name in {"weight gain", "somebody else on the scale"}:
+            return ward_meters.has_weak_heart(who)
+        if name in {"low glucose", "high glucose"}:
+            return ward_meters.has_diabetes(who)
+        if name == "not back":
+            return self.is_back_early(who)
+        return name not in (WITHOUT_TAG if self.has_dementia(who) else WITH_TAG)
 
     def _when(self, name: str, who: int, day: int, length: int) -> int:
         up = int(self._night[who, day, 1])
         if name == "late morning":
             return up
+        if name == "stays in bed":
+            return int(self._night[who, day, 0])
+        at = {"weight gain": 390, "not back": 1010, "restless night": 5, "lastingly worse": 65}.get(name)
+        if at is not None:
+            return day * DAY_MIN + at + int(self._chance.integers(0, 35 if name != "weight gain" else 1))
         if name in {"not back in bed", "door at night"}:
             return day * DAY_MIN + int(self._chance.integers(60, 240))
         if name in BY_DAY:
             return up + 60 + int(self._chance.integers(0, max(1, 780 - length)))
         return day * DAY_MIN + int(self._chance.integers(0, DAY_MIN))
 
-    def _put(self, site: str, who: int, minute: float, signal: str, value: bool | str | float) -> None:
+    def _put(
+        self,
+        site: str,
+        who: int,
+        minute: float,
+        signal: str,
+        value: bool | str | float,
+        quality: Quality = Quality.GOOD,
+    ) -> None:
         ns = START_NS + round(minute * 60) * SECOND_NS + int(who) * 1_000_000
         device = f"{site}-{who}"
         if site == "hall" and self._now(who, int(minute), frozenset({"dead motion sensor"})):
             return
         one: Observation = (
-            Reading(device, signal, value, ns, ns)
+            Reading(device, signal, value, ns, ns, quality)
             if isinstance(value, float)
             else DeviceEvent(device, signal, value, ns, ns)
         )
@@ -149,18 +185,29 @@ class Ward:
                 self._live(who, day)
             for minute in range(0, self.minutes, 30):
                 self._put("hall", who, minute, "room_temperature", self._warmth(who, minute))
+            self._measure(who)
         for truth in [*self.truths, *self.artefacts]:
             self._happen(truth)
 
     def _now(self, who: int, minute: int, names: frozenset[str]) -> bool:
-        return any(t.resident == who and t.name in names for t in self._running(minute))
+        return any(t.name in names and t.begin <= minute < t.end for t in self._of.get(who, []))
 
     def _running(self, minute: int) -> list[Truth]:
         return [t for t in self._by_hour.get(minute // 60, []) if t.begin <= minute < t.end]
 
     def _warmth(self, who: int, minute: int) -> float:
-        cold = self._now(who, minute, frozenset({"cold room"}))
-        return float((9.0 if cold else 21.0) + self._chance.normal(0, 0.5))
+        cold, hot = (self._now(who, minute, frozenset({name})) for name in ("cold room", "hot room"))
+        return float((9.0 if cold else 36.0 if hot else 21.0) + self._chance.normal(0, 0.5))
+
+    def _measure(self, who: int) -> None:
+        """What is measured by hand, and the stove; not while nobody is there to do it."""
+        days, mine = range(self.before + self.days), self._of.get(who, [])
+        by_hand = ward_meters.by_hand(who, days, self._chance, lambda now: [t for t in mine if t.begin <= now < t.end])
+        for one in by_hand:
+            if not self._now(who, int(one.minute), HOME):
+                self._put(one.site, who, one.minute, one.signal, one.value, one.quality)
+        for one in ward_meters.cooking(days, self._chance, lambda now: not self._now(who, now, HOME)):
+            self._put(one.site, who, one.minute, one.signal, one.value)
 
     def _sleep(self, who: int) -> None:
         for day in range(self.before + self.days + 1):
@@ -171,12 +218,15 @@ class Ward:
                 leave = int(self._chance.integers(to_bed + 40, up - 40))
                 back = leave + int(self._chance.integers(3, 16))
                 if leave > 0 and back < self.minutes and not self._busy[who, leave - 20 : back + 20].any():
-                    self._put("bed", who, leave, "bed_occupancy", "left")
-                    self._put("bath", who, leave + 1, "presence", value=True)
-                    self._put("bath", who, back - 1, "presence", value=False)
-                    self._put("bed", who, back, "bed_occupancy", "in")
+                    self._out_of_bed(who, leave, back)
             if 0 <= up < self.minutes:
                 self._put("bed", who, up, "bed_occupancy", "left")
+
+    def _out_of_bed(self, who: int, leave: int, back: int) -> None:
+        self._put("bed", who, leave, "bed_occupancy", "left")
+        self._put("bath", who, leave + 1, "presence", value=True)
+        self._put("bath", who, back - 1, "presence", value=False)
+        self._put("bed", who, back, "bed_occupancy", "in")
 
     def _live(self, who: int, day: int) -> None:
         minute = int(self._night[who, day, 1])
@@ -217,7 +267,8 @@ class Ward:
 
     def _go_out(self, who: int, minute: int, length: int, end: int) -> int:
         """Away and back again, where nothing else is planned; how long it takes, 0 where it does not happen."""
-        if minute + length + 20 >= end or self._busy[who, minute : minute + length + 60].any():
+        too_late = self.is_back_early(who) and (minute + length) % DAY_MIN > BACK_BY_MIN - 30
+        if too_late or minute + length + 20 >= end or self._busy[who, minute : minute + length + 60].any():
             return 0
         self._through_the_door(who, minute, minute + length)
         return length + 2
@@ -242,7 +293,12 @@ class Ward:
         }  # fmt: skip
         for site, signal, minute, value in moves.get(t.name, []):
             self._put(site, t.resident, minute, signal, value)
-        if t.name in {"late back", "gone"}:
+        for one in ward_meters.signs(t):
+            self._put(one.site, t.resident, one.minute, one.signal, one.value)
+        if t.name == "restless night":
+            for leave in range(t.begin + 5, t.end - 30, 45):
+                self._out_of_bed(t.resident, leave, leave + 8)
+        if t.name in {"late back", "gone", "not back"}:
             self._through_the_door(t.resident, t.begin, t.end)
 
     def _tags(self, minute: int, running: list[Truth]) -> list[Observation]:

@@ -12,8 +12,9 @@ from analytics.care import Care
 from analytics.engine import default_engine
 from analytics.findings import Phase
 from analytics.kinds import KINDS
-from simulators.ward import SAFE_ZONES, START_NS
+from simulators.ward import BACK_BY_MIN, SAFE_ZONES, START_NS
 from simulators.ward_bodies import MINUTE_NS
+from simulators.ward_meters import has_weak_heart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 EARLY_MIN, LATE_MIN = 2, 30
 """A finding belongs to an event from so long before its begin until so long after its end."""
 NOISIEST = 20
-OPTIONS: dict[str, Any] = {"lost_after_s": 900.0, "signal_lost_after_s": 900.0, "reading_interval_s": 60.0}
+OPTIONS: dict[str, Any] = {"lost_after_s": 900.0, "signal_lost_after_s": 900.0}
 EVENT_OPTIONS: dict[str, Any] = {"lost_after_s": float("inf")}
 TARGET = 0.5
 """False alarms for each resident and day, equipment included."""
@@ -107,7 +108,13 @@ def play_ward(ward: Ward, progress: Callable[[int], None] = lambda _: None) -> S
         engine.attach(device, resident, place=place, **(OPTIONS if worn else EVENT_OPTIONS))
     for number in range(ward.residents):
         wanders = ward.has_dementia(number)
-        engine.set_care(f"r{number}", Care(dementia=wanders, safe_zones=SAFE_ZONES if wanders else ()))
+        care = Care(
+            dementia=wanders,
+            safe_zones=SAFE_ZONES if wanders else (),
+            heart_failure=has_weak_heart(number),
+            back_by_min=BACK_BY_MIN if ward.is_back_early(number) else -1,
+        )
+        engine.set_care(f"r{number}", care)
     found: list[Finding] = []
     begun = time.perf_counter()
     for minute in range(ward.minutes):

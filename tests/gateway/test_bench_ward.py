@@ -42,7 +42,7 @@ def test_nothing_is_planned_on_top_of_another() -> None:
 
 @pytest.mark.slow
 def test_what_happens_in_a_small_ward_is_found_and_little_else() -> None:
-    figures = play_ward(Ward(10, 1, 5, 1, 0)).plain()
+    figures = play_ward(Ward(10, 1, 6, 1, 0)).plain()
     assert figures["events"]
     missed = {name for name, one in figures["events"].items() if one["found"] < one["events"]}
     assert missed == LEARNED & set(figures["events"])
