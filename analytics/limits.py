@@ -67,13 +67,17 @@ class _Device:
 
 
 class _Taken(NamedTuple):
-    """Readings that count, in the order of arrival, each (n,). signal: column of `_rules_of`."""
+    """Readings that count, in the order of arrival, each (n,). signal: column of `_rules_of`. seldom, alone: see
+    `VitalLimits._pauses`.
+    """
 
     device: NDArray[np.int64]
     signal: NDArray[np.int64]
     value: NDArray[np.float64]
     at_ns: NDArray[np.int64]
     order: NDArray[np.int64]
+    seldom: NDArray[np.bool_]
+    alone: NDArray[np.bool_]
 
 
 class _Pairs(NamedTuple):
@@ -261,7 +265,8 @@ class VitalLimits:
         kept = known[sure]
         if kept.size:
             self._timers["computed"][slot[kept], signal[kept]] = columns.derived[chosen[kept]]
-            self._queue.append(_Taken(slot[kept], signal[kept], value[sure], at[sure], order[kept]))
+            pauses = self._pauses(slot[kept], signal[kept], at[sure])
+            self._queue.append(_Taken(slot[kept], signal[kept], value[sure], at[sure], order[kept], *pauses))
 
     def _moved(self, o: Observation, slot: int, order: int) -> None:
         """Steps or acceleration, which may be exercise."""
@@ -326,10 +331,9 @@ class VitalLimits:
         if not self._queue:
             np.maximum.at(self._cells["exercised"], marks.slot, marks.at)
             return
-        device, signal, value, at, order = (np.concatenate(part) for part in zip(*self._queue, strict=True))
+        device, signal, value, at, order, seldom, alone = map(np.concatenate, zip(*self._queue, strict=True))
         self._queue.clear()
         owner = self._timers["owner"][device]
-        seldom, alone = self._pauses(device, signal, at)
         for column in self._rules_of.T:
             rule = column[signal]
             keep = self._worth_a_look(owner, rule, value)
