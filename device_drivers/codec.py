@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 KEPT_REJECTIONS = 64
 KEPT_NOTES = 256
 KEPT_RAW_BYTES = 512
+BEATS_LOST_S = 930.0
+"""Three heartbeats of devices with a network of their own: one comes every five minutes (networks forget idle
+connections after about so long; assumed of all makers)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from device_drivers.codec import Driver
+from device_drivers.codec import BEATS_LOST_S, Driver
 from device_drivers.jt808.codec import COMMANDS, SIGNALS, Jt808Codec
 
 __all__ = ["DRIVER", "Jt808Codec"]
@@ -17,6 +17,7 @@ DRIVER = Driver(
         "jt_t_808",
         "jt_808",
     ),
+    lost_after_s=BEATS_LOST_S,
     first_bytes=(b"\x7e",),
     commands=COMMANDS,
     hint_zh="用厂家工具设置服务器地址和端口。设备编号填终端手机号（12 位，可省前导零）或 IMEI，先登记再开机。按 SOS，"

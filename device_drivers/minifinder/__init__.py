@@ -5,7 +5,7 @@ Binary over TCP, every frame with a CRC.
 
 from __future__ import annotations
 
-from device_drivers.codec import Driver
+from device_drivers.codec import BEATS_LOST_S, Driver
 from device_drivers.minifinder.codec import COMMANDS, SIGNALS, MinifinderCodec
 
 __all__ = ["DRIVER", "MinifinderCodec"]
@@ -17,6 +17,7 @@ DRIVER = Driver(
     signals=SIGNALS,
     stream=MinifinderCodec,
     aliases=("minifinder2", "eview"),
+    lost_after_s=BEATS_LOST_S,
     first_bytes=(b"\xab",),
     commands=COMMANDS,
     hint_zh="用厂家工具或短信把服务器地址和端口设为本机（例：IP1,1,地址,端口），设备编号填 15 位 IMEI，先登记再开机。"

@@ -5,7 +5,7 @@ Call for help, fall, position, steps, pulse, blood pressure, oxygen, temperature
 
 from __future__ import annotations
 
-from device_drivers.codec import Driver
+from device_drivers.codec import BEATS_LOST_S, Driver
 from device_drivers.watch_3g.codec import SIGNALS, Watch3GCodec
 from device_drivers.watch_3g.commands import COMMANDS
 
@@ -18,6 +18,7 @@ DRIVER = Driver(
     signals=SIGNALS,
     stream=Watch3GCodec,
     aliases=("watch3g", "setracker"),
+    lost_after_s=BEATS_LOST_S,
     first_bytes=(b"[",),
     commands=tuple(COMMANDS),
     hint_zh="用短信或厂家工具把手表的服务器地址改为本机公网地址和端口（例：pw,123456,ip,地址,端口#）；设备编号填手表的"

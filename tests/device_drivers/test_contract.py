@@ -276,3 +276,9 @@ def test_every_signal_of_the_table_can_be_given() -> None:
 
 def test_an_error_without_a_place_is_told_without_one() -> None:
     assert where(ValueError("x")) == "ValueError: x"
+
+
+@pytest.mark.parametrize("family", ["watch_3g", "jt808", "minifinder"])
+def test_a_watch_that_beats_every_five_minutes_may_miss_two_beats(family: str) -> None:
+    """Networks forget idle connections after about so long, so makers choose that period."""
+    assert drivers()[family].lost_after_s > 3 * 300
