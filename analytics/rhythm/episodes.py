@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SECOND_NS = 1_000_000_000
 SHORTEST_S = 30.0
 OVER_S = 3600.0
-"""So that a night of coming and going is one alert; at half an hour 8 of 9 false ones were one night of one person."""
+"""So that a night of coming and going is one alert; at half an hour all 7 false ones were one night of one person."""
 SHORTEST_NS = int(SHORTEST_S * SECOND_NS)
 OVER_NS = int(OVER_S * SECOND_NS)
 NARROW = 32

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from analytics.check import check_detector
 from analytics.engine import default_engine
 from analytics.findings import Finding, Phase
 from analytics.rhythm import evaluation, irregularity
+from analytics.rhythm.episodes import NARROW, advance, fresh, sums_of
 from analytics.rhythm.model import DELAY, LEAD, SHIPPED, fit, follow
 from analytics.rhythm.watch import RhythmWatch
 from device_drivers.observations import Observation, Quality, Reading
@@ -119,6 +121,65 @@ def test_features_of_many_series_are_those_of_each() -> None:
         assert (irregularity.window_sums(irregularity.marks(one[None]))[0] == sums).all()
     features = irregularity.features(together[:, LEAD:])
     assert (features[1, :, 0] < features[0, :, 0]).all(), "fibrillation finds fewer matches"
+
+
+@pytest.mark.parametrize(("middle_ms", "differ_from"), [(190, 12), (400, 23), (700, 40), (1000, 58), (1600, 60)])
+@pytest.mark.parametrize("match", [True, False])
+def test_two_intervals_match_in_proportion_to_the_interval(middle_ms: int, differ_from: int, match: bool) -> None:
+    apart = differ_from - 2 if match else differ_from + 1
+    middle = int(irregularity.thousandths(np.array([float(middle_ms)]))[0])
+    alternating = np.where(np.arange(80) % 2, middle + apart // 2, middle + apart // 2 - apart)[None]
+    matches, runs = irregularity.marks(alternating)[0, irregularity.REACH :, :2].T
+    assert set(matches.tolist()) == {irregularity.LAGS if match else irregularity.LAGS // 2}
+    assert set(runs.tolist()) == {irregularity.LAGS if match else irregularity.LAGS // 2}
+
+
+def test_marks_look_no_further_back_than_they_say() -> None:
+    log_ms = irregularity.thousandths(np.stack([fibrillation(400), ectopic(400), sinus(400)]))
+    whole = irregularity.marks(log_ms)
+    cut_off = [irregularity.marks(log_ms[:, start:])[:, irregularity.REACH :] for start in range(300)]
+    for start, part in enumerate(cut_off):
+        assert (part == whole[:, start + irregularity.REACH :]).all()
+
+
+@pytest.mark.parametrize("piece", [1, 2, NARROW, NARROW + 1, 500])
+def test_pieces_of_any_length_say_the_same(piece: int) -> None:
+    series = np.stack(
+        [np.concatenate([sinus(300), fibrillation(600)]), np.concatenate([fibrillation(450), ectopic(450)])]
+    )
+    log_ms = irregularity.thousandths(series)
+    at_ns = (np.cumsum(series, axis=1) * 1e6).astype(np.int64)
+    whole, course = advance(fresh(2), log_ms, at_ns, np.full(2, 900))
+    past, parts = fresh(2), []
+    for start in range(0, 900, piece):
+        logs, times = log_ms[:, start : start + piece], at_ns[:, start : start + piece]
+        past, part = advance(past, logs, times, np.full(2, logs.shape[1]))
+        parts.append(part)
+    for name, expected in course._asdict().items():
+        assert (np.concatenate([getattr(part, name) for part in parts], axis=1) == expected).all(), name
+    for one in fields(past):
+        assert (getattr(past, one.name) == getattr(whole, one.name)).all(), one.name
+    assert (sums_of(past.log_ms) == past.sums).all()
+    assert course.fibrillates.any(axis=1).all()
+
+
+def test_what_an_earlier_version_saved_is_left_out_and_screening_starts_afresh() -> None:
+    saved = RhythmWatch()
+    saved.attach("strap", "zhang")
+    saved.ingest(readings(fibrillation(300)))
+    (told,) = saved.step(T0)
+    state = json.loads(json.dumps(saved.remember()))["zhang"]
+    earlier = {**state, "log_ms": state["log_ms"][2:], "at_ns": state["at_ns"][2:]}
+    watch, engine = RhythmWatch(), default_engine()
+    for one, states in ((watch, {"zhang": earlier}), (engine, {RhythmWatch.memory: {"zhang": earlier}})):
+        one.recall(states)
+        one.attach("strap", "zhang")
+    assert watch.remember() == {}
+    assert engine.remember().get(RhythmWatch.memory, {}) == {}
+    assert watch.resume(told, T0)
+    watch.ingest(readings(np.concatenate([fibrillation(300, seed=8), sinus(5200)]), start_s=400))
+    (over,) = watch.step(T0)
+    assert (over.episode, over.phase) == (told.episode, Phase.CLEARED)
 
 
 def test_the_level_stays_between_its_ends() -> None:
