@@ -134,8 +134,9 @@ class Slots:
         self._table: NDArray[np.int64] | None = None
         self._made_for: tuple[Names, int] | None = None
 
-    def __contains__(self, device_id: str) -> bool:
-        return device_id in self._slot_of
+    def get(self, device_id: str) -> int:
+        """The slot of a device, -1 where it has none."""
+        return self._slot_of.get(device_id, -1)
 
     def put(self, device_id: str, slot: int) -> None:
         """The device has this slot from now on."""

@@ -52,8 +52,11 @@ NOON_MIN = 12 * 60
 VERSION = 1
 _SIGNS = frozenset({"heart_rate", "body_movement"})
 _WHERE = "latitude"
-"""A device that says where on earth it is, is heard from everywhere: its heart rate says nothing of being at home."""
+_FIXED, _WORN, _ROAMING = range(3)
+"""What a heart beat says of being at home: it is; it is unless the main door has just closed, since a wristband is
+heard for a while behind it; nothing, where a device says where on earth it is and so is heard from everywhere."""
 _QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
+_AWAY_NS = int(HOME_RULES[_LEFT].minutes * MINUTE_NS)
 _LEVELS = frozenset({"room_temperature", "sleep_turns"})
 _ROOMS = frozenset({"presence", "occupancy", "motion"})
 _IS_SIGN = wanted_codes(_SIGNS)
@@ -100,8 +103,8 @@ class HomeWatch:
         self._home_of: dict[str, _Home] = {}
         self._care: dict[str, Care] = {}
         self._rows = Slots()
-        self._roaming = Slots()
-        self._signs: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]] = []
+        self._reach = Slots()
+        self._signs: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]] = []
         self._rooms = SteadyRooms()
         self._found: list[Finding] = []
 
@@ -121,6 +124,8 @@ class HomeWatch:
             self._home_of[device_id] = home
             self._rows.put(device_id, home.row)
         home.devices[device_id] = place if place in PLACES else ""
+        if self._reach.get(device_id) != _ROAMING:
+            self._reach.put(device_id, _FIXED if place else _WORN)
 
     def detach(self, device_id: str) -> None:
         """Stop watching; with the last device of a resident the clocks go."""
@@ -130,8 +135,7 @@ class HomeWatch:
         self._absorb()
         del home.devices[device_id]
         self._rows.remove(device_id)
-        if device_id in self._roaming:
-            self._roaming.remove(device_id)
+        self._reach.remove(device_id)
         home.beds.pop(device_id, None)
         self._rooms.forget(device_id)
         for rule in [rule for rule, device in home.by.items() if device == device_id]:
@@ -192,7 +196,7 @@ class HomeWatch:
             self._take_one(self._home_at[int(row[i])], columns.observations[chosen[i]])
         quick = plain & ~in_order & (value > 0)
         if quick.any():
-            self._signs.append((row[quick], received[quick], self._roaming.of(columns, chosen[quick]) >= 0))
+            self._signs.append((row[quick], received[quick], self._reach.of(columns, chosen[quick])))
 
     def _take_one(self, home: _Home, o: Observation) -> None:
         """One observation of a home, with all clocks as they are then."""
@@ -200,11 +204,11 @@ class HomeWatch:
         if type(o) is Reading:
             if o.value is None or o.quality is not Quality.GOOD or o.value != o.value:
                 return
-            if o.signal == _WHERE and o.device_id not in self._roaming:
-                self._roaming.put(o.device_id, 0)
+            if o.signal == _WHERE and self._reach.get(o.device_id) != _ROAMING:
+                self._reach.put(o.device_id, _ROAMING)
             elif o.signal in _SIGNS and o.value > 0:
                 self._ring(home, at)
-                (self._alive if o.device_id in self._roaming else self._sign)(home, at, "")
+                self._beat(home, at, self._reach.get(o.device_id))
             if o.signal in _LEVELS or (o.signal == "body_movement" and o.value >= TURN_MOVEMENT):
                 self._ring(home, at)
                 self._reading(home, o)
@@ -234,7 +238,7 @@ class HomeWatch:
         """Readings that show life: clocks that ran out before them ring, then all begin anew."""
         if not self._signs:
             return
-        row, at, roams = (np.concatenate(part) for part in zip(*self._signs, strict=True))
+        row, at, reach = (np.concatenate(part) for part in zip(*self._signs, strict=True))
         self._signs.clear()
         t, n = self._table, self._table.capacity
         first, last = np.full(n, NEVER, dtype=np.int64), np.full(n, -1, dtype=np.int64)
@@ -249,7 +253,7 @@ class HomeWatch:
         for i in np.flatnonzero(~calm[row]):
             home = self._home_at[int(row[i])]
             self._ring(home, int(at[i]))
-            (self._alive if roams[i] else self._sign)(home, int(at[i]), "")
+            self._beat(home, int(at[i]), int(reach[i]))
 
     def _ring(self, home: _Home, now_ns: int) -> None:
         for rule, at_ns in self._table.ring(home.row, now_ns):
@@ -388,6 +392,16 @@ class HomeWatch:
             self._start(home, name, o.received_ns, o.device_id)
         elif ends and home.by.get(rule) == o.device_id:
             self._stop(home, name, o.received_ns)
+
+    def _beat(self, home: _Home, at: int, reach: int) -> None:
+        """A heart beat or movement, from a device of this reach."""
+        leaves = self._table.runs(home.row, _LEFT) and at - home.since[_LEFT] < _AWAY_NS
+        if reach == _WORN and leaves:
+            self._table.put(home.row, _LEFT, max(int(self._table["due"][home.row, _LEFT]), at + _AWAY_NS))
+        if reach == _FIXED or (reach == _WORN and not leaves):
+            self._sign(home, at, "")
+        else:
+            self._alive(home, at, "")
 
     def _sign(self, home: _Home, at: int, device_id: str) -> None:
         """Somebody lives and is at home."""

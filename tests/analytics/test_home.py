@@ -262,6 +262,22 @@ def test_a_watch_heard_from_everywhere_is_still_a_sign_of_life() -> None:
     ]
 
 
+def test_a_wristband_that_is_heard_for_a_moment_behind_the_door_does_not_keep_anybody_at_home() -> None:
+    out = [said("door", "door", "open", 1), said("door", "door", "closed", 1.02)]
+
+    def found(until: float, end: float, care: Care) -> Any:
+        watch = home(care)
+        watch.attach("watch", "li")
+        beats = [read("watch", "heart_rate", 70.0, m / 60) for m in range(round(until * 60) + 1)]
+        return live([*out, *beats], end, watch=watch)[0]
+
+    care = Care(back_by_min=18 * 60)
+    assert found(1.05, 7, care) == [("not_back", "confirmed", 6.0)], "out of reach some minutes after the door"
+    assert found(1.05, 9, Care()) == [], "and not looked for at home"
+    assert found(7, 7, care) == [], "who is still heard a quarter of an hour later is at home"
+    assert found(3, 9, care) == [("no_sign_of_life", "confirmed", 7.0)]
+
+
 def test_the_main_door_at_night_with_dementia() -> None:
     opened = [said("door", "door", "open", 14), said("door", "door", "closed", 14.5)]
     found, _ = live(opened, 15, Care(quiet_min=0, dementia=True))
