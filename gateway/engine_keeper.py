@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from analytics.care import USUAL
+from analytics.daily.home import HomeWatch
 from analytics.engine import PartsFailedError
 from analytics.findings import Evidence, Finding, Phase
 from analytics.kinds import KINDS
@@ -48,6 +49,8 @@ MAX_MENDS = 3
 BOX = "box"
 FAULT = "box_fault"
 NO_LIMIT = {"lost_after_s": float("inf")}
+WORN = frozenset({"worn", "heart_rate", "steps", "skin_temperature"})
+"""What only devices say that are worn, where they have no place of their own."""
 
 
 @dataclass(slots=True)
@@ -103,6 +106,7 @@ class EngineKeeper:
         self._live = live
         self._unknown = _Unknown()
         self._cut: frozenset[str] = frozenset()
+        self._out: frozenset[str] = frozenset()
         self._open: dict[str, Finding] = {}
         self._own_faults: list[Finding] = []
         self._learned: dict[str, dict[str, Any]] = {}
@@ -193,6 +197,7 @@ class EngineKeeper:
                 break
         for one in concluded:
             self._keep_open(one)
+        self._look_who_is_out(now_ns)
         for device_id in self._unknown.overdue(now_s):
             self.engine.detach(device_id)
         return [*found, *concluded, *self._recovered(now_ns, now_s)]
@@ -242,7 +247,7 @@ class EngineKeeper:
             for finding in self._open.values():
                 resume(finding, now_ns)
         if isinstance(part, TechnicalWatch):
-            part.cut_off(self._cut, now_ns)
+            part.cut_off(self._cut | self._out, now_ns)
 
     def _fresh(self) -> Engine:
         engine = self._make_engine()
@@ -275,9 +280,21 @@ class EngineKeeper:
         else:
             self._open[one.episode] = one
 
+    def _look_who_is_out(self, now_ns: int) -> None:
+        """A wristband that its owner has taken out of the house is silent and not lost."""
+        try:
+            out = self.engine.part(HomeWatch).out_of_reach()
+        except LookupError:  # an engine without it does not know
+            return
+        known = self._live.devices
+        out = frozenset(one for one in out if one in known and not WORN.isdisjoint(known[one].values))
+        if out != self._out:
+            self._out = out
+            self._tell_cut(now_ns)
+
     def _tell_cut(self, now_ns: int) -> None:
         try:
-            self.engine.part(TechnicalWatch).cut_off(self._cut, now_ns)
+            self.engine.part(TechnicalWatch).cut_off(self._cut | self._out, now_ns)
         except LookupError:  # an engine without it counts no silence
             log.debug("engine.no_technical_watch")
 

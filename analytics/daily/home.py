@@ -225,6 +225,14 @@ class HomeWatch:
         """Whether a sign of life changes more than one clock."""
         self._table["special"][home.row] = home.away or _QUIET in home.open or _NOT_BACK in home.open
 
+    def out_of_reach(self) -> frozenset[str]:
+        """Devices without a place of homes that somebody leaves or has left: what is worn may be heard no more."""
+        t = self._table
+        rows = np.flatnonzero(t["special"] | (t["due"][:, _LEFT] != NEVER)).tolist()
+        homes = [self._home_at[row] for row in rows if row in self._home_at]
+        out = [one for one in homes if one.away or self._table.runs(one.row, _LEFT)]
+        return frozenset(name for home in out for name in home.devices if self._reach.get(name) == _WORN)
+
     def step(self, now_ns: int) -> list[Finding]:
         """Everything that has run out by now, in order of time."""
         self._absorb()

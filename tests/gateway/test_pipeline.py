@@ -14,7 +14,7 @@ from analytics.falls.detector import FallDetector
 from analytics.findings import Finding, Phase
 from analytics.limits import VitalLimits
 from analytics.technical import TechnicalWatch
-from device_drivers.observations import DeviceEvent, Reading, Samples
+from device_drivers.observations import DeviceEvent, Observation, Reading, Samples
 from device_drivers.transports.mqtt_session import MqttMessage
 from gateway.box_health import pipeline_item
 from gateway.engine_keeper import MAX_UNKNOWN
@@ -534,6 +534,33 @@ def test_a_part_that_is_exchanged_still_knows_what_is_open_and_what_is_cut_off(t
     assert said == [("battery_low", phase, f"battery_low:watch:{NOW}") for phase in ("confirmed", "cleared")]
     assert not bench.pipeline.resume(Finding("x", "line_lost", None, 1, Phase.CONFIRMED, 1.0, ("radar",), {}))
     assert bench.pipeline.resume(Finding("y", "signal_lost", None, 1, Phase.CONFIRMED, 1.0, ("radar",), {}))
+    bench.store.close()
+
+
+def test_a_wristband_out_of_the_house_with_its_owner_is_not_lost_and_at_home_it_is(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    limit = {"lost_after_s": 300.0}
+    places = {"door": {**limit, "place": "main_door"}, "hall": {**limit, "place": "living_room"}, "watch": limit}
+    bench.pipeline.assign(dict.fromkeys(places, "r1"), places)
+
+    def minutes(number: int, *more: tuple[str, str, bool | str], worn: bool) -> list[str]:
+        """The door's sensor is heard every minute; the wristband where it is worn within reach."""
+        for minute in range(number):
+            bench.clock.push(60)
+            now = bench.clock.now_ns
+            heard: list[Observation] = [Reading("door", "battery", 90.0, now, now)]
+            heard += [Reading("hall", "battery", 90.0, now, now)]
+            heard += [Reading("watch", "heart_rate", 70.0, now, now)] if worn else []
+            heard += [DeviceEvent(name, signal, value, now, now) for name, signal, value in more if minute == 0]
+            bench.pipeline.offer(heard, None)
+            turn(bench)
+        return [one.devices[0] for one in bench.findings if one.kind == "signal_lost"]
+
+    assert minutes(5, ("hall", "motion", "active"), worn=True) == []
+    assert minutes(1, ("door", "door", "open"), ("door", "door", "closed"), worn=True) == []
+    assert minutes(90, worn=False) == []
+    assert minutes(1, ("door", "door", "open"), ("hall", "motion", "active"), worn=False) == []
+    assert minutes(30, worn=False) == ["watch"]
     bench.store.close()
 
 
