@@ -47,6 +47,8 @@ NOT_YET = -(2**62)
 LATEST_NS = 2**62
 MIN_READINGS = 2
 VERSION = 1
+STEADY_READINGS = 3
+"""So many short pauses in a row make a device one that measures all the time: a doubled reading does not."""
 BY_HAND_NS = 1800 * SECOND_NS
 """Measurements so far apart are no course of which a second one could be waited for (typical default)."""
 HAND_HELD = frozenset({"body_temperature"})
@@ -144,6 +146,8 @@ class VitalLimits:
                 "computed": Column(np.bool_, False, len(names)),
                 "heard": Column(np.int64, NOT_YET, len(names)),
                 "apart": Column(np.bool_, False, len(names)),
+                "steady": Column(np.int8, 0, len(names)),
+                "back": Column(np.bool_, False, len(names)),
                 "since": Column(np.int64, NOT_YET, width),
                 "last": Column(np.int64, NOT_YET, width),
                 "count": Column(np.int64, 0, width),
@@ -257,16 +261,21 @@ class VitalLimits:
             elif o.signal == "worn" and isinstance(o.value, bool):
                 self._timers["worn"][slot[i]] = o.value
                 worn[i + 1 :][slot[i + 1 :] == slot[i]] = o.value
-        known = np.flatnonzero((signal >= 0) & is_reading & columns.good[chosen] & worn)
-        value, at = columns.value[chosen[known]], columns.at_ns[chosen[known]]
-        sure = ~np.isnan(value) & (at >= 0) & (at < LATEST_NS)
-        doubtful = [columns.observations[i] for i in chosen[known[~sure]].tolist()]
+        value, at = columns.value[chosen], columns.at_ns[chosen]
+        dated = (at >= 0) & (at < LATEST_NS)
+        said = np.flatnonzero((signal >= 0) & is_reading & dated)
+        seldom, alone = self._pauses(slot[said], signal[said], at[said])
+        ours = (signal >= 0) & is_reading & columns.good[chosen] & worn
+        sure = ~np.isnan(value) & dated
+        doubtful = [columns.observations[i] for i in chosen[ours & ~sure].tolist()]
         self.rejected += sum(type(o) is Reading and o.value is not None for o in doubtful)
-        kept = known[sure]
+        sure &= ours
+        counts = sure[said]
+        kept = said[counts]
         if kept.size:
             self._timers["computed"][slot[kept], signal[kept]] = columns.derived[chosen[kept]]
-            pauses = self._pauses(slot[kept], signal[kept], at[sure])
-            self._queue.append(_Taken(slot[kept], signal[kept], value[sure], at[sure], order[kept], *pauses))
+            pauses = seldom[counts], alone[counts]
+            self._queue.append(_Taken(slot[kept], signal[kept], value[kept], at[kept], order[kept], *pauses))
 
     def _moved(self, o: Observation, slot: int, order: int) -> None:
         """Steps or acceleration, which may be exercise."""
@@ -351,17 +360,25 @@ class VitalLimits:
     def _pauses(
         self, device: NDArray[Any], signal: NDArray[Any], at: NDArray[Any]
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Which readings (n,) are of a device that measures seldom, and which of those by hand, each standing alone."""
-        heard, apart = self._timers["heard"], self._timers["apart"]
+        """Which readings (n,) are of a device that measures seldom, and which of those by hand, each standing alone.
+
+        Every reading shows how often a device measures, whatever it is worth. What is older than the one before shows
+        nothing, unless the one before was so too: then the clock was set back, and counting starts there.
+        """
+        t = self._timers
         seldom, alone = np.zeros(at.size, np.bool_), np.zeros(at.size, np.bool_)
         for chosen in rounds(device * len(self._place) + signal):
             where = device[chosen], signal[chosen]
-            last, now = heard[where], at[chosen]
-            pause = np.abs(now - last)
-            long = pause > self._pause_ns[where[1]]
-            seldom[chosen] = long & apart[where]
+            last, now, limit = t["heard"][where], at[chosen], self._pause_ns[where[1]]
+            pause = now - last
+            long, back = pause > limit, pause < -limit
+            seldom[chosen] = long & t["apart"][where]
             alone[chosen] = seldom[chosen] & (pause >= BY_HAND_NS)
-            apart[where], heard[where] = long, np.where(long, now, np.maximum(now, last))
+            steady = np.where(long, 0, np.minimum(t["steady"][where] + (pause > 0), STEADY_READINGS))
+            t["apart"][where] = long | (t["apart"][where] & (steady < STEADY_READINGS))
+            t["steady"][where] = steady
+            t["heard"][where] = np.where(back & t["back"][where], now, np.maximum(now, last))
+            t["back"][where] = back & ~t["back"][where]
         return seldom, alone
 
     def _owned(self, marks: Marks) -> Marks:
@@ -383,7 +400,8 @@ class VitalLimits:
         beyond = ((value - cells["limit"][owner, rule]) * side >= 0) & (calm | was_open)
         back = (value - cells["clear"][owner, rule]) * side <= 0
         last, count = timers["last"][device, rule], timers["count"][device, rule]
-        broken = (np.abs(at - last) > self._stale_ns[rule]) & ~seldom
+        stale = self._stale_ns[rule]
+        broken = ((at - last > stale) & ~seldom) | (last - at > stale)
         at = np.where(broken, at, np.maximum(at, last))
         going = (count > 0) & ~broken
         since = np.where(going, timers["since"][device, rule], at)

@@ -155,6 +155,7 @@ class TechnicalWatch:
             table["cut"][watch.slot] = False
             due = int(table["due"][watch.slot])
             if due != NEVER:
+                since_ns = max(since_ns, due - int(table["limit"][watch.slot]))
                 table["due"][watch.slot] = max(due + now_ns - since_ns, now_ns + self._path_grace_ns)
         for device_id in device_ids:
             if device_id not in self._cut:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from analytics.care import USUAL
-from analytics.daily.home import HomeWatch
+from analytics.daily.home import BEHIND_DOOR_NS, HomeWatch
 from analytics.engine import PartsFailedError
 from analytics.findings import Evidence, Finding, Phase
 from analytics.kinds import KINDS
@@ -283,11 +283,17 @@ class EngineKeeper:
     def _look_who_is_out(self, now_ns: int) -> None:
         """A wristband that its owner has taken out of the house is silent and not lost."""
         try:
-            out = self.engine.part(HomeWatch).out_of_reach()
+            leaving = self.engine.part(HomeWatch).out_of_reach(now_ns)
         except LookupError:  # an engine without it does not know
             return
         known = self._live.devices
-        out = frozenset(one for one in out if one in known and not WORN.isdisjoint(known[one].values))
+        out = frozenset(
+            one
+            for one, left_ns in leaving.items()
+            if one in known
+            and not WORN.isdisjoint(known[one].values)
+            and abs(known[one].heard_ns - left_ns) <= BEHIND_DOOR_NS
+        )
         if out != self._out:
             self._out = out
             self._tell_cut(now_ns)

@@ -56,6 +56,8 @@ _FIXED, _WORN, _ROAMING = range(3)
 """What a heart beat says of being at home: it is; it is unless the main door has just closed, since a wristband is
 heard for a while behind it; nothing, where a device says where on earth it is and so is heard from everywhere."""
 _QUIET, _LEFT, _NOT_BACK = (RULE_INDEX[name] for name in ("quiet", "left", "not_back"))
+BEHIND_DOOR_NS = 3 * MINUTE_NS
+"""So long after the main door has closed a wristband may still be heard of somebody who leaves (typical default)."""
 _AWAY_NS = int(HOME_RULES[_LEFT].minutes * MINUTE_NS)
 _LEVELS = frozenset({"room_temperature", "sleep_turns"})
 _ROOMS = frozenset({"presence", "occupancy", "motion"})
@@ -141,6 +143,7 @@ class HomeWatch:
         for rule in [rule for rule, device in home.by.items() if device == device_id]:
             self._table.put(home.row, rule, NEVER)
             home.open.pop(rule, None)
+            home.away &= rule != _LEFT
         if not home.devices:
             del self._homes[home.key], self._home_at[home.row]
             self._table.release(home.row)
@@ -225,13 +228,22 @@ class HomeWatch:
         """Whether a sign of life changes more than one clock."""
         self._table["special"][home.row] = home.away or _QUIET in home.open or _NOT_BACK in home.open
 
-    def out_of_reach(self) -> frozenset[str]:
-        """Devices without a place of homes that somebody leaves or has left: what is worn may be heard no more."""
+    def out_of_reach(self, now_ns: int) -> dict[str, int]:
+        """Devices without a place of homes that somebody leaves or has left, and when the main door closed (UTC ns).
+
+        What is worn may be heard no more then. Only for as long as no sign of life is waited for at home: whoever came
+        in unseen and lies behind the door is not to be taken for away for ever.
+        """
         t = self._table
         rows = np.flatnonzero(t["special"] | (t["due"][:, _LEFT] != NEVER)).tolist()
         homes = [self._home_at[row] for row in rows if row in self._home_at]
         out = [one for one in homes if one.away or self._table.runs(one.row, _LEFT)]
-        return frozenset(name for home in out for name in home.devices if self._reach.get(name) == _WORN)
+        return {
+            name: home.since[_LEFT]
+            for home in out
+            for name in home.devices
+            if self._reach.get(name) == _WORN and now_ns - home.since[_LEFT] < home.care.quiet_min * MINUTE_NS
+        }
 
     def step(self, now_ns: int) -> list[Finding]:
         """Everything that has run out by now, in order of time."""
@@ -403,7 +415,7 @@ class HomeWatch:
 
     def _beat(self, home: _Home, at: int, reach: int) -> None:
         """A heart beat or movement, from a device of this reach."""
-        leaves = self._table.runs(home.row, _LEFT) and at - home.since[_LEFT] < _AWAY_NS
+        leaves = self._table.runs(home.row, _LEFT) and at - home.since[_LEFT] < BEHIND_DOOR_NS
         if reach == _WORN and leaves:
             self._table.put(home.row, _LEFT, max(int(self._table["due"][home.row, _LEFT]), at + _AWAY_NS))
         if reach == _FIXED or (reach == _WORN and not leaves):

@@ -172,8 +172,41 @@ def test_a_device_that_measures_seldom_is_heard_without_any_setting() -> None:
 def test_two_pauses_make_a_device_one_that_measures_seldom_and_one_short_step_ends_it() -> None:
     late = series("w", "heart_rate", [(0, 70.0), (20, 38.0), (40, 38.0), (60, 38.0)])
     assert brief(feed(watching(w="li"), late, 100)) == [("heart_rate_low", "confirmed", 60.0)]
-    now_and_then = series("w", "heart_rate", [(0, 70.0), (5, 70.0), (25, 38.0), (30, 38.0), (50, 38.0), (55, 38.0)])
+    now_and_then = series(
+        "w", "heart_rate", [(0, 70.0), (5, 70.0), (25, 38.0), (30, 38.0), (35, 38.0), (40, 70.0), (60, 38.0)]
+    )
     assert feed(watching(w="li"), now_and_then, 100) == []
+
+
+def test_a_doubled_reading_does_not_make_a_device_one_that_measures_all_the_time() -> None:
+    twice = [(t + d, 36.8 if t < 90_000 else 39.5) for t in (0, 36_000, 90_000) for d in (0, 60)]
+    assert brief(feed(watching(w="li"), series("w", "body_temperature", twice), 100_000, 60))[0][2] == 90_000.0
+    again = [(t * 600.0 + d, 30.0) for t in range(20) for d in (0, 0, 5)]
+    assert brief(feed(watching(w="li"), series("w", "heart_rate", again), 12_100, 10))[0][2] <= 1_205.0
+
+
+def test_readings_that_are_worth_nothing_still_show_that_a_device_measures_all_the_time() -> None:
+    poor = [reading("w", "heart_rate", None, s, Quality.NO_CONTACT) for s in range(10_000) if s % 2_400]
+    good = [reading("w", "heart_rate", 180.0, s) for s in range(0, 10_000, 2_400)]
+    assert feed(watching(w="li"), in_order(poor, good), 10_000, 60) == []
+
+
+def test_a_reading_from_the_past_does_not_take_the_delay_away() -> None:
+    course = heart("w", (0, 100, 70.0))
+    late = replace(reading("w", "heart_rate", 140.0, 100), at_ns=at(100 - 14_400))
+    assert feed(watching(w="li"), [*course, late, *heart("w", (101, 103, 140.0), (103, 200, 70.0))], 210) == []
+
+
+def test_a_clock_set_back_by_days_is_got_over() -> None:
+    before = [reading("w", "heart_rate", 30.0, s) for s in range(500_000, 500_060)]
+    after = heart("w", (0, 120, 70.0))
+    detector = watching(w="li")
+    again = [reading("w", "heart_rate", 30.0, s) for s in range(120, 200)]
+    said = []
+    for part in (before, after, again):
+        detector.ingest(part)
+        said += [str(f.phase) for f in detector.step(at(600_000))]
+    assert said == ["confirmed", "cleared", "confirmed"]
 
 
 def test_one_measurement_by_hand_is_told_and_a_loose_one_of_a_course_is_not() -> None:
@@ -348,13 +381,15 @@ class Plain:
         self.fine: list[int] = []
         self.open = False
         self.last: int | None = None
-        self.apart = False
+        self.apart, self.steady = False, 0
 
     def take(self, value: float, when: int) -> str | None:
         pause = when - self.last if self.last is not None else BY_HAND_NS
-        seldom = self.apart and pause > self.stale
-        self.apart, self.last = pause > self.stale, when
-        if self.apart and not seldom:
+        long, self.last = pause > self.stale, when
+        seldom = self.apart and long
+        self.steady = 0 if long else self.steady + 1
+        self.apart = long or (self.apart and self.steady < 3)
+        if long and not seldom:
             self.times = []
         beyond = (value - self.rule.limit) * self.sign >= 0
         back = (value - self.rule.clear) * self.sign <= 0

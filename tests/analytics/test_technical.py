@@ -423,6 +423,18 @@ def test_a_device_attached_behind_a_way_that_is_cut_is_excused_too_and_a_clock_j
     assert [f.kind for s in range(110, 4000, 10) for f in detector.step(at(90_010 + s))] == ["signal_lost"]
 
 
+def test_what_is_heard_before_its_way_is_back_gets_no_more_time_than_from_then() -> None:
+    detector = watching(lost_after_s=300)
+    found = feed(detector, alive("w", 0, 100), 100)
+    detector.cut_off(["w"], at(100))
+    found += [f for s in range(101, 18_000, 10) for f in detector.step(at(s))]
+    detector.ingest([reading("w", "skin_temperature", 33.0, 18_000)])
+    detector.step(at(18_000))
+    detector.cut_off([], at(18_001))
+    found += [f for s in range(18_002, 19_000, 10) for f in detector.step(at(s))]
+    assert brief(found) == [("signal_lost", "confirmed", 18_300.0)]
+
+
 def connecting(device: str, begin: float, end: float, every: float) -> list[Observation]:
     return [
         event(device, "online", value=value, s=begin + n * every + part)
