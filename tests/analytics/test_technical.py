@@ -432,7 +432,7 @@ def test_what_is_heard_before_its_way_is_back_gets_no_more_time_than_from_then()
     detector.step(at(18_000))
     detector.cut_off([], at(18_001))
     found += [f for s in range(18_002, 19_000, 10) for f in detector.step(at(s))]
-    assert brief(found) == [("signal_lost", "confirmed", 18_300.0)]
+    assert brief(found) == [("signal_lost", "confirmed", 18_301.0)]
 
 
 def connecting(device: str, begin: float, end: float, every: float) -> list[Observation]:
