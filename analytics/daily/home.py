@@ -289,7 +289,7 @@ class HomeWatch:
         elif name == "quiet":
             later = int(self._table["sign"][home.row]) + int(care.quiet_night_min * MINUTE_NS)
             by_night = self._night(home, at_ns)
-            if by_night and at_ns < later:
+            if by_night and at_ns < later and home.in_bed is not False:
                 self._table.put(home.row, rule, later)
             elif not by_night or care.quiet_night_min > 0:
                 self._begin(home, rule, at_ns)

@@ -37,8 +37,15 @@ HOME_RULES: tuple[HomeRule, ...] = (
     ),
     HomeRule("bathroom", "long_stay", "bathroom_min", 0, 0.7, "在卫生间", "in the bathroom", "own limit"),
     HomeRule(
-        *("quiet", "no_sign_of_life", "quiet_min", 0, 0.6, "在家无任何活动（夜间用 quiet_night_min）"),
-        *("at home without any sign (by night quiet_night_min)", "own limit"),
+        *(
+            "quiet",
+            "no_sign_of_life",
+            "quiet_min",
+            0,
+            0.6,
+            "在家无任何活动（夜间用 quiet_night_min，床位传感器说不在床则不用）",
+        ),
+        *("at home without any sign (by night, unless known to be out of bed, quiet_night_min)", "own limit"),
     ),
     HomeRule("not_back", "not_back", "back_by_min", 0, 0.7, "外出到时未归", "away at the usual time", "own limit"),
     HomeRule(

@@ -171,6 +171,13 @@ def test_no_sign_of_life_by_day_and_its_end() -> None:
     assert found[0].evidence["lasted_min"] == 240.0
 
 
+def test_who_never_went_to_bed_is_not_left_on_the_floor_until_the_morning() -> None:
+    evening = [*bed((6, "in"), (7, "left")), said("hall", "motion", "active", 8)]
+    assert live(evening, 22)[0] == [("no_sign_of_life", "confirmed", 12.0)]
+    assert live([*evening, said("bed", "bed_occupancy", "in", 8.2)], 19)[0] == []
+    assert live([said("hall", "motion", "active", 8)], 19)[0] == [], "where no bed sensor says anything"
+
+
 def test_by_night_it_takes_longer() -> None:
     quiet, _ = live([said("hall", "motion", "active", 9.5)], 26)
     assert quiet == [("no_sign_of_life", "confirmed", 21.5)]
