@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 HOUR_NS = 3600 * SECOND_NS
 WARM_UP_ROUNDS = 3
 MEASURED_ROUNDS = 2
-GROWTH_BYTES = 8_000
+GROWTH_BYTES = 16_000
 """Noise of the interpreter and of arrays that have not reached their size; a leak of one object a round is more."""
 STORM_FACTOR = 3
 STORM_EXTRA = 8
