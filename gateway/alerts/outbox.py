@@ -246,16 +246,17 @@ def settle(
 ) -> Settled | None:
     """Write down how an attempt ended; None when it no longer matters (another attempt settled it).
 
-    A late success of an expired lease still counts, a late failure does not.
+    A late success of an expired lease still counts, also where the message was withdrawn or given up since; a late
+    failure does not.
     """
     row = session.get(OutboxRow, dispatch.id)
-    if row is None or row.state not in WAITING:
+    if row is None or row.state in (RowState.DELIVERED, RowState.ACKNOWLEDGED):
         return None
     if isinstance(result, Accepted):
         row.state, row.delivered_ns, row.remote_id = RowState.DELIVERED, now_ns, result.remote_id
         row.lease_until_ns = row.lease_token = None
         return Settled(RowState.DELIVERED)
-    if row.lease_token != dispatch.lease_token:
+    if row.state not in WAITING or row.lease_token != dispatch.lease_token:
         return None
     if result.held:  # nobody was asked: the attempt does not count
         row.attempts -= 1

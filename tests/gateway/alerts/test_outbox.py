@@ -92,6 +92,23 @@ def test_a_lease_is_for_one(site: Site) -> None:
     assert site.service.settle(now, DOWN, site.ns) is None
 
 
+def test_a_late_success_counts_though_the_alert_was_closed_since(site: Site) -> None:
+    """The contact was told, and the record says so: they hear how it ends."""
+    alert = site.take().alert
+    late = {dispatch.contact: dispatch for dispatch in site.claim()}
+    site.now += LEASE_NS / S + 1
+    site.service.resolve(alert.id, "王芳", site.ns, outcome=Outcome.REAL_HELP)
+    assert {dispatch.event for dispatch in site.claim()} == {"alert.resolved"}
+    states = {item.contact: item.state for item in site.service.outbox.items(alert.id) if item.event == "alert.raised"}
+    assert set(states.values()) == {RowState.WITHDRAWN}
+    assert site.service.settle(late["assist"], DOWN, site.ns) is None
+    assert site.service.settle(late["assist"], OK, site.ns) is RowState.DELIVERED
+    assert site.service.settle(late["assist"], OK, site.ns) is None
+    (told,) = (item for item in site.service.outbox.items(alert.id) if item.delivered_ns is not None)
+    assert (told.contact, told.event, told.state) == ("assist", "alert.raised", RowState.DELIVERED)
+    assert site.service.verify_audit().intact
+
+
 def test_a_restart_sends_again_at_once_with_the_same_key(site: Site) -> None:
     alert = site.take().alert
     first = site.claim()
