@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 import shutil
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+import typer.main
+import typer.testing
 from hypothesis import is_hypothesis_test, settings
 
 from device_drivers import registry
@@ -33,6 +36,9 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+# The commands are put together once, not for each of the hundreds of calls.
+typer.testing._get_command = functools.cache(typer.main.get_command)
 
 # Tables are as wide as the test that reads them wants, whatever the terminal of whoever starts the tests.
 for name in ("COLUMNS", "LINES", "FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE"):
