@@ -21,6 +21,8 @@ ARGUMENTS = [
 ]
 DESK = {"width": 1400, "height": 900}
 PHONE = {"width": 360, "height": 740}
+LOOKS = [(DESK, "light", "zh-CN"), (DESK, "dark", "en"), (PHONE, "light", "en"), (PHONE, "dark", "zh-CN")]
+"""Size, colours and language: every pair of them."""
 MEASURE = """() => [...document.querySelectorAll('button, a, summary, input, .q-radio')]
     .filter((e) => e.offsetParent !== null)
     .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect().width, e.getBoundingClientRect().height])

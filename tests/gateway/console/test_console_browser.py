@@ -11,7 +11,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from console_browser import CONTRAST, DESK, MEASURE, PHONE, WIDE, Open
+from console_browser import CONTRAST, DESK, LOOKS, MEASURE, PHONE, WIDE, Open
 from console_site import GOOD_HEALTH, Site
 from playwright.sync_api import Page, expect
 
@@ -406,9 +406,7 @@ def test_flashing_stops_where_the_person_wants_no_motion(box: Site, open_page: O
     expect(card(still, "r2").locator(".y-look")).to_contain_text("报警")
 
 
-@pytest.mark.parametrize("language", ["zh-CN", "en"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "scheme", "language"), LOOKS)
 def test_readable_and_usable(
     box: Site, open_page: Open, pictures: Path, size: dict[str, int], scheme: str, language: str
 ) -> None:

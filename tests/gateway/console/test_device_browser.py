@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from console_browser import CONTRAST, DESK, MEASURE, PHONE, WIDE, Open
+from console_browser import CONTRAST, LOOKS, MEASURE, PHONE, WIDE, Open
 from console_site import S, Site
 from playwright.sync_api import Page, expect
 
@@ -275,9 +275,7 @@ def test_the_choice_of_language_comes_back_here(box: Site, open_page: Open) -> N
     assert [line for line in own.splitlines() if re.search(r"[\u4e00-\u9fff]", line)] == []
 
 
-@pytest.mark.parametrize("language", ["zh-CN", "en"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(("size", "scheme", "language"), LOOKS)
 def test_readable_and_usable(
     box: Site, open_page: Open, pictures: Path, size: dict[str, int], scheme: str, language: str
 ) -> None:
