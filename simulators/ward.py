@@ -123,7 +123,9 @@ class Ward:
             who, day = int(self._chance.integers(self.residents)), self.before + int(self._chance.integers(self.days))
             begin = self._when(name, who, day, plan.minutes)
             end = begin + plan.minutes
-            outside = begin < self.watched + 60 or end + 60 > self.minutes
+            # Who lies on the floor or is out does not go to bed in the midst of it.
+            bedtime = int(self._night[who, day + 1, 0]) if name in HOME - {"stays in bed"} else self.minutes
+            outside = begin < self.watched + 60 or end + 60 > self.minutes or end > bedtime
             if not self._can(who, name) or outside or self._busy[who, begin - 60 : end + 90].any():
                 continue
             self._busy[who, begin - 60 : end + 90] = True

@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from analytics.findings import Finding, Phase
 from analytics.habits.habit_table import LEARN_DAYS
 from analytics.habits.watch import HabitWatch
+from device_drivers.observations import DeviceEvent
 from gateway.cli import app, commands
 from gateway.cli.ward_score import play_ward, score_of
-from simulators.ward import BEFORE_DAYS, START_NS, Ward
+from simulators.ward import BEFORE_DAYS, HOME, START_NS, Ward
 from simulators.ward_bodies import MINUTE_NS
 from simulators.ward_plan import ARTEFACTS, EVENTS
 
@@ -38,6 +39,20 @@ def test_nothing_is_planned_on_top_of_another() -> None:
     assert all(ward.watched <= t.begin < t.end <= ward.minutes for t in planned)
     assert {t.name for t in ward.truths} <= set(EVENTS)
     assert {t.name for t in ward.artefacts} <= set(ARTEFACTS)
+
+
+def test_nobody_goes_to_bed_while_lying_on_the_floor_or_out() -> None:
+    ward = Ward(40, 5, 47, 10, 2)
+    lying = {truth for truth in ward.truths if truth.name in HOME - {"stays in bed"}}
+    assert {truth.name for truth in lying} == HOME - {"stays in bed"}
+    to_bed = {
+        (int(o.device_id.removeprefix("bed-")), minute)
+        for minute in range(ward.minutes)
+        for o in ward._at.get(minute, [])
+        if o.device_id.startswith("bed-") and isinstance(o, DeviceEvent) and o.value == "in"
+    }
+    assert len(to_bed) >= 40 * 7
+    assert [(t, m) for t in lying for who, m in to_bed if who == t.resident and t.begin <= m < t.end] == []
 
 
 @pytest.mark.slow
