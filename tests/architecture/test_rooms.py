@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -27,9 +28,14 @@ def modules(room: str) -> list[Path]:
     return sorted(path for path in (ROOT / room).rglob("*.py") if "versions" not in path.parts)  # migrations apart
 
 
+@functools.cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
 def imports(path: Path) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(tree_of(path)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -59,7 +65,7 @@ def test_analytics_and_codecs_do_no_io_and_read_no_clock() -> None:
     for path in [*modules("analytics"), *modules("device_drivers")]:
         if "transports" in path.parts:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = tree_of(path)
         wrong += [f"{path.relative_to(ROOT)} imports {n}" for n in imports(path) if n.split(".")[0] in IMPURE]
         wrong += [
             f"{path.relative_to(ROOT)}:{node.lineno} reads the clock"
@@ -76,7 +82,7 @@ def test_modules_open_by_saying_what_they_are_for() -> None:
         str(path.relative_to(ROOT))
         for room in ROOMS
         for path in modules(room)
-        if not ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+        if not ast.get_docstring(tree_of(path))
     ]
     assert silent == []
 
@@ -90,7 +96,7 @@ def test_no_module_is_over_600_lines_and_no_function_over_60() -> None:
                 long.append(str(path.relative_to(ROOT)))
             long += [
                 f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"
-                for node in ast.walk(ast.parse(text))
+                for node in ast.walk(tree_of(path))
                 if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
                 and (node.end_lineno or 0) - node.lineno >= 60
             ]
@@ -101,7 +107,7 @@ def test_public_functions_and_classes_of_the_rooms_say_what_they_do() -> None:
     silent = []
     for room in ("device_drivers", "analytics", "gateway", "simulators"):
         for path in modules(room):
-            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            for node in tree_of(path).body:
                 public = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not (
                     node.name.startswith("_")
                 )

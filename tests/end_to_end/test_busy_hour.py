@@ -8,7 +8,7 @@ import pytest
 from gateway.cli.hour import BusyHour, Hour
 from gateway.cli.hour_script import busy_hour, person_of
 
-CI = Hour(kills=10, seconds=90.0, factor=8.0, urgent=14, seed=3)
+CI = Hour(kills=7, seconds=90.0, factor=8.0, urgent=10, seed=3)
 
 
 @pytest.mark.slow

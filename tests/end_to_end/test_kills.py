@@ -12,7 +12,7 @@ from chaos import Chaos
 if TYPE_CHECKING:
     from pathlib import Path
 
-KILLS = int(os.environ.get("YINLING_KILLS", "10"))
+KILLS = int(os.environ.get("YINLING_KILLS", "6"))
 
 
 @pytest.mark.slow

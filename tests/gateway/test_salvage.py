@@ -1,6 +1,7 @@
 """A database with flipped bytes: kept aside, replaced by what can be read, said aloud; the box goes on alerting."""
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -33,17 +34,23 @@ def press(database: Database, number: int) -> Finding:
     return Finding(f"e{number}", "help_call", f"r{number}", NOW, Phase.CONFIRMED, 1.0, ("w",))
 
 
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with people and open alerts, stopped in order."""
-    database = open_database(tmp_path / "gateway.sqlite")
+    path = tmp_path_factory.mktemp("site") / "gateway.sqlite"
+    database = open_database(path)
     registry = Registry(database)
     for n in range(RESIDENTS):
         registry.add_resident(Resident(f"r{n}", f"老人{n}", notes="x" * 400), by="a", now_ns=1)
         registry.add_contact(Contact(f"c{n}", f"r{n}", "家人", "family", "sms", "1"), by="a", now_ns=1)
     service(database).take_many([press(database, n) for n in range(ALERTS)], NOW)
     database.close()
-    return tmp_path / "gateway.sqlite"
+    return path
+
+
+@pytest.fixture
+def path(lived_in: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copy(lived_in, tmp_path))
 
 
 def flip(path: Path, table: str, *, pages: int = 1) -> None:
