@@ -24,6 +24,8 @@ ENOUGH_MIN = 60
 """A night with less data than this says nothing."""
 DAY_MIN = 24 * 60
 NOON = 12 * 60
+UNKNOWN = -1
+"""Of a bed whose sensor has not been heard since noon: a dead one is no night without getting up."""
 
 
 class Metric(NamedTuple):
@@ -68,7 +70,7 @@ class Nights:
                 "from": Column(np.int64, 22 * 60),
                 "to": Column(np.int64, 6 * 60),
                 "bins": Column(np.int32, 0, len(_HISTOGRAMS) * BINS),
-                "bed": Column(np.int64, -1),
+                "bed": Column(np.int64, UNKNOWN),
                 "bed_known": Column(np.int64, 0),
                 "in_bed": Column(np.int64, 0),
                 "exits": Column(np.int64, 0),
@@ -90,7 +92,7 @@ class Nights:
             rows = np.flatnonzero(night & (merged.table["at"][:, h.column] == minute))
             place = (merged.table["value"][rows, h.column] - h.first) / h.width
             t["bins"][rows, number * BINS + np.clip(place, 0, BINS - 1).astype(np.int64)] += 1
-        t["bed_known"][:] += night & (t["bed"] >= 0)
+        t["bed_known"][:] += night & (t["bed"] != UNKNOWN)
         t["in_bed"][:] += night & (t["bed"] == 1)
 
     def bed(self, row: int, minute_of_day: int, *, occupied: bool) -> None:
@@ -118,6 +120,7 @@ class Nights:
         out[:, 5] = t["steps"]
         for name in ("bins", "bed_known", "in_bed", "exits"):
             t[name][:] = 0
+        t["bed"][:] = UNKNOWN
         t["steps"][:] = np.nan
         return out
 
