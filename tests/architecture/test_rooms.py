@@ -79,10 +79,7 @@ def test_analytics_and_codecs_do_no_io_and_read_no_clock() -> None:
 
 def test_modules_open_by_saying_what_they_are_for() -> None:
     silent = [
-        str(path.relative_to(ROOT))
-        for room in ROOMS
-        for path in modules(room)
-        if not ast.get_docstring(tree_of(path))
+        str(path.relative_to(ROOT)) for room in ROOMS for path in modules(room) if not ast.get_docstring(tree_of(path))
     ]
     assert silent == []
 
