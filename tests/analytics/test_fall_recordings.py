@@ -34,10 +34,10 @@ def test_weda_fall(weda: list[Recording]) -> None:
 
 
 def test_weda_fall_on_people_the_model_never_saw(weda: list[Recording], monkeypatch: pytest.MonkeyPatch) -> None:
-    """A third of the trees in service: some thousandths of F1 for a third of the time."""
+    """A fifth of the trees in service: some thousandths of F1 for a fifth of the time."""
     pytest.importorskip("sklearn")
-    monkeypatch.setattr(fitting, "TREES", 66)
-    monkeypatch.setattr(fitting, "TREES_OF_FOLD", 66)
+    monkeypatch.setattr(fitting, "TREES", 40)
+    monkeypatch.setattr(fitting, "TREES_OF_FOLD", 40)
     known = {"U01", "U03", "U05", "U07", "U09", "U21", "U25", "U29"}
     model = train.fit([trial for trial in weda if trial.subject in known])
     result = evaluate_falls([trial for trial in weda if trial.subject not in known], model=model)
@@ -58,8 +58,7 @@ def test_sisfall() -> None:
 
 
 def test_ordinary_life_at_the_wrist() -> None:
-    number = count()
     logs = reference("YINLING_DATA", "data") / "wrist-freeliving.zip"
-    result = evaluate_falls(load_wrist_freeliving(logs, lambda _: FULL or next(number) % 2 == 1))
-    assert result["overall"]["activity_hours"] == pytest.approx(11.9 if FULL else 4.0, abs=0.2)
+    result = evaluate_falls(load_wrist_freeliving(logs, lambda name: FULL or "housework" in name))
+    assert result["overall"]["activity_hours"] == pytest.approx(11.9 if FULL else 2.0, abs=0.2)
     assert result["overall"]["false_alarms_per_hour"]["value"] <= 0.35
