@@ -117,7 +117,7 @@ def test_a_full_disk_during_a_checkpoint_loses_nothing_either(tmp_path: Path) ->
     store = DuckDBStore(StoreOptions(tmp_path / "series.duckdb", checkpoint_mb=1), monotonic=clock)
     number, mark = 0, 0
     with largest_file(1_500_000):
-        for _ in range(30):
+        for _ in range(18):
             mark = store.append(readings(number, 5_000), [], OWNERS)
             number += 5_000
             clock.now += 100
