@@ -85,6 +85,10 @@ class Uplink:
             try:
                 await self._session()
             except aiomqtt.MqttError as error:
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # A broker that goes while the client says good-bye puts its error in place of the cancellation.
+                    raise asyncio.CancelledError from error
                 log.info("%s: %s; trying again", self._account.username, error)
                 await asyncio.sleep(RETRY_S)
 
